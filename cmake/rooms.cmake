@@ -1,0 +1,18 @@
+# anomctl_room(NAME USES rooms... LINK libraries...)
+#   One static library a room from all sources below src/NAME. The order of rooms is checked by scripts/check_layers.py.
+# The unit tests of a room are all sources below test/unit/NAME (see test/CMakeLists.txt).
+function(anomctl_room name)
+  cmake_parse_arguments(ROOM "" "" "USES;LINK;EXCLUDE" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  foreach(pattern IN LISTS ROOM_EXCLUDE)
+    list(FILTER sources EXCLUDE REGEX ${pattern})
+  endforeach()
+  list(TRANSFORM ROOM_USES PREPEND anomctl_)
+  if(sources)
+    add_library(anomctl_${name} STATIC ${sources})
+    target_link_libraries(anomctl_${name} PUBLIC anomctl_flags ${ROOM_USES} ${ROOM_LINK})
+  else()
+    add_library(anomctl_${name} INTERFACE)
+    target_link_libraries(anomctl_${name} INTERFACE anomctl_flags ${ROOM_USES} ${ROOM_LINK})
+  endif()
+endfunction()

@@ -1,0 +1,275 @@
+#include "anomctl/core/json.h"
+
+#include <fmt/core.h>
+#include <rapidjson/error/en.h>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "anomctl/core/error.h"
+
+namespace anomctl {
+namespace {
+
+constexpr std::array<const char*, 7> kKindNames = {"null",     "true or false", "a number", "a number",
+                                                   "a string", "an array",      "an object"};
+
+// Builds a Json from RapidJSON's events; refuses what is nested too deeply.
+class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> {
+ public:
+  explicit Builder(std::size_t max_depth) : max_depth_(max_depth) {}
+  bool Null() { return add(Json()); }
+  bool Bool(bool v) { return add(Json(v)); }
+  bool Int(int v) { return add(Json(v)); }
+  bool Uint(unsigned v) { return add(Json(v)); }
+  bool Int64(std::int64_t v) { return add(Json(v)); }
+  bool Uint64(std::uint64_t v) {
+    if (v > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return add(Json(static_cast<double>(v)));
+    return add(Json(static_cast<std::int64_t>(v)));
+  }
+  bool Double(double v) { return add(Json(v)); }
+  bool String(const char* text, rapidjson::SizeType n, bool) { return add(Json(std::string(text, n))); }
+  bool Key(const char* text, rapidjson::SizeType n, bool) {
+    keys_.emplace_back(text, n);
+    return true;
+  }
+  bool StartObject() { return open(Json::object()); }
+  bool EndObject(rapidjson::SizeType) { return close(); }
+  bool StartArray() { return open(Json::array()); }
+  bool EndArray(rapidjson::SizeType) { return close(); }
+
+  Json result;
+  bool too_deep = false;
+
+ private:
+  bool open(Json container) {
+    if (open_.size() >= max_depth_) {
+      too_deep = true;
+      return false;
+    }
+    open_.push_back(std::move(container));
+    return true;
+  }
+  bool close() {
+    Json done = std::move(open_.back());
+    open_.pop_back();
+    return add(std::move(done));
+  }
+  bool add(Json value) {
+    if (open_.empty()) {
+      result = std::move(value);
+    } else if (open_.back().is_array()) {
+      open_.back().as_array().push_back(std::move(value));
+    } else {
+      open_.back().as_object().emplace_back(std::move(keys_.back()), std::move(value));
+      keys_.pop_back();
+    }
+    return true;
+  }
+
+  std::size_t max_depth_;
+  std::vector<Json> open_;
+  std::vector<std::string> keys_;
+};
+
+void write_string(std::string& out, const std::string& text) {
+  out += '"';
+  for (const char c : text) {
+    switch (c) {
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\n': out += "\\n"; break;
+      case '\r': out += "\\r"; break;
+      case '\t': out += "\\t"; break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20) out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+        else out += c;
+    }
+  }
+  out += '"';
+}
+
+void write(std::string& out, const Json& v, int indent, int depth) {
+  const auto newline = [&](int d) {
+    if (indent < 0) return;
+    out += '\n';
+    out.append(static_cast<std::size_t>(indent * d), ' ');
+  };
+  if (v.is_null()) out += "null";
+  else if (v.is_bool()) out += v.as_bool() ? "true" : "false";
+  else if (v.is_int()) out += std::to_string(v.as_int());
+  else if (v.is_number()) out += std::isfinite(v.as_double()) ? shortest(v.as_double()) : "null";
+  else if (v.is_string()) write_string(out, v.as_string());
+  else if (v.is_array()) {
+    const auto& items = v.as_array();
+    // An array of plain values stays on one line.
+    bool nested = false;
+    for (const Json& item : items) nested = nested || item.is_array() || item.is_object();
+    out += '[';
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      if (i > 0) out += indent < 0 || nested ? "," : ", ";
+      if (nested) newline(depth + 1);
+      write(out, items[i], indent, depth + 1);
+    }
+    if (nested && !items.empty()) newline(depth);
+    out += ']';
+  } else {
+    const auto& members = v.as_object();
+    out += '{';
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      if (i > 0) out += ',';
+      newline(depth + 1);
+      write_string(out, members[i].first);
+      out += indent < 0 ? ":" : ": ";
+      write(out, members[i].second, indent, depth + 1);
+    }
+    if (!members.empty()) newline(depth);
+    out += '}';
+  }
+}
+
+}  // namespace
+
+std::string shortest(double value) {
+  if (std::isnan(value)) return "nan";
+  std::array<char, 32> buffer{};
+  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+  return std::string(buffer.data(), result.ptr);
+}
+
+Json Json::parse(std::string_view text, std::string_view where, const JsonLimits& limits) {
+  if (text.size() > limits.max_bytes) {
+    throw input_error(fmt::format("{}: {} bytes of JSON, at most {} are read", where, text.size(), limits.max_bytes));
+  }
+  rapidjson::MemoryStream stream(text.data(), text.size());
+  rapidjson::Reader reader;
+  Builder builder(limits.max_depth);
+  constexpr unsigned kFlags =
+      rapidjson::kParseValidateEncodingFlag | rapidjson::kParseFullPrecisionFlag | rapidjson::kParseIterativeFlag;
+  const rapidjson::ParseResult ok = reader.Parse<kFlags>(stream, builder);
+  if (!ok) {
+    const std::string why =
+        builder.too_deep ? fmt::format("nested deeper than {}", limits.max_depth) : rapidjson::GetParseError_En(ok.Code());
+    throw input_error(fmt::format("{}: not valid JSON at byte {}: {}", where, ok.Offset(), why));
+  }
+  return std::move(builder.result);
+}
+
+std::string Json::dump(int indent) const {
+  std::string out;
+  write(out, *this, indent, 0);
+  return out;
+}
+
+namespace {
+[[noreturn]] void wrong_kind(const char* wanted, std::size_t found) {
+  throw input_error(fmt::format("expected {}, found {}", wanted, kKindNames[found]));
+}
+}  // namespace
+
+bool Json::as_bool() const {
+  if (const auto* v = std::get_if<bool>(&value_)) return *v;
+  wrong_kind("true or false", value_.index());
+}
+std::int64_t Json::as_int() const {
+  if (const auto* v = std::get_if<std::int64_t>(&value_)) return *v;
+  if (const auto* v = std::get_if<double>(&value_); v && std::trunc(*v) == *v && std::fabs(*v) < 9e15) {
+    return static_cast<std::int64_t>(*v);
+  }
+  wrong_kind("a whole number", value_.index());
+}
+double Json::as_double() const {
+  if (const auto* v = std::get_if<double>(&value_)) return *v;
+  if (const auto* v = std::get_if<std::int64_t>(&value_)) return static_cast<double>(*v);
+  wrong_kind("a number", value_.index());
+}
+const std::string& Json::as_string() const {
+  if (const auto* v = std::get_if<std::string>(&value_)) return *v;
+  wrong_kind("a string", value_.index());
+}
+const Json::Array& Json::as_array() const {
+  if (const auto* v = std::get_if<Array>(&value_)) return *v;
+  wrong_kind("an array", value_.index());
+}
+Json::Array& Json::as_array() {
+  if (auto* v = std::get_if<Array>(&value_)) return *v;
+  wrong_kind("an array", value_.index());
+}
+const Json::Object& Json::as_object() const {
+  if (const auto* v = std::get_if<Object>(&value_)) return *v;
+  wrong_kind("an object", value_.index());
+}
+Json::Object& Json::as_object() {
+  if (auto* v = std::get_if<Object>(&value_)) return *v;
+  wrong_kind("an object", value_.index());
+}
+
+const Json* Json::find(std::string_view key) const {
+  const auto* members = std::get_if<Object>(&value_);
+  if (members == nullptr) return nullptr;
+  for (const Member& m : *members) {
+    if (m.first == key) return &m.second;
+  }
+  return nullptr;
+}
+
+const Json& Json::at(std::string_view key) const {
+  const Json* found = find(key);
+  if (found == nullptr) throw input_error(fmt::format("missing key '{}'", key));
+  return *found;
+}
+
+Json& Json::operator[](std::string_view key) {
+  if (is_null()) value_ = Object{};
+  auto& members = as_object();
+  for (Member& m : members) {
+    if (m.first == key) return m.second;
+  }
+  members.emplace_back(std::string(key), Json());
+  return members.back().second;
+}
+
+void Json::push_back(Json item) {
+  if (is_null()) value_ = Array{};
+  as_array().push_back(std::move(item));
+}
+
+std::size_t Json::size() const {
+  if (const auto* v = std::get_if<Array>(&value_)) return v->size();
+  if (const auto* v = std::get_if<Object>(&value_)) return v->size();
+  return 0;
+}
+
+double Json::number_or(std::string_view key, double fallback) const {
+  const Json* v = find(key);
+  return v == nullptr || v->is_null() ? fallback : v->as_double();
+}
+std::int64_t Json::int_or(std::string_view key, std::int64_t fallback) const {
+  const Json* v = find(key);
+  return v == nullptr || v->is_null() ? fallback : v->as_int();
+}
+bool Json::bool_or(std::string_view key, bool fallback) const {
+  const Json* v = find(key);
+  return v == nullptr || v->is_null() ? fallback : v->as_bool();
+}
+std::string Json::string_or(std::string_view key, std::string_view fallback) const {
+  const Json* v = find(key);
+  return v == nullptr || v->is_null() ? std::string(fallback) : v->as_string();
+}
+
+std::vector<double> doubles(const Json& array) {
+  std::vector<double> out;
+  for (const Json& item : array.as_array()) out.push_back(item.as_double());
+  return out;
+}
+std::vector<std::string> strings(const Json& array) {
+  std::vector<std::string> out;
+  for (const Json& item : array.as_array()) out.push_back(item.as_string());
+  return out;
+}
+
+}  // namespace anomctl
