@@ -166,9 +166,12 @@ std::map<std::string, std::string> resolve(const std::vector<Field>& fields, con
   std::map<std::string, std::string> origin;
   for (const Field& field : fields) {
     std::string from = "default";
-    if (take(field, from_flags)) from = "flag";
-    else if (take(field, from_environment)) from = "environment";
-    else if (take(field, from_file)) from = "file";
+    if (take(field, from_flags))
+      from = "flag";
+    else if (take(field, from_environment))
+      from = "environment";
+    else if (take(field, from_file))
+      from = "file";
     else if (field.required) {
       throw UsageError(fmt::format("{} is needed: give the flag, {} or the key {} in --config", flag_name(field.name),
                                    environment_name(field.name), field.name));

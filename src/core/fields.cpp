@@ -28,9 +28,12 @@ T number(std::string_view text, const char* kind) {
 }  // namespace
 
 void parse_value(std::string_view text, bool& value) {
-  if (text == "true" || text == "1" || text == "yes" || text == "on" || text == "True") value = true;
-  else if (text == "false" || text == "0" || text == "no" || text == "off" || text == "False") value = false;
-  else throw UsageError(fmt::format("expected true or false, got '{}'", text));
+  if (text == "true" || text == "1" || text == "yes" || text == "on" || text == "True")
+    value = true;
+  else if (text == "false" || text == "0" || text == "no" || text == "off" || text == "False")
+    value = false;
+  else
+    throw UsageError(fmt::format("expected true or false, got '{}'", text));
 }
 void parse_value(std::string_view text, int& value) { value = number<int>(text, "a whole number"); }
 void parse_value(std::string_view text, std::int64_t& value) { value = number<std::int64_t>(text, "a whole number"); }
@@ -65,8 +68,10 @@ void check_limits(const Field& field, const std::string& text) {
   }
   if ((!field.lo && !field.hi) || text.empty()) return;
   double value = 0;
-  if (const auto duration = parse_duration(text); duration && field.type == "duration") value = duration->seconds();
-  else value = number<double>(text, "a number");
+  if (const auto duration = parse_duration(text); duration && field.type == "duration")
+    value = duration->seconds();
+  else
+    value = number<double>(text, "a number");
   if (field.lo && !(value >= *field.lo)) {
     throw UsageError(field.hi ? fmt::format("{} is outside {} to {}", text, shortest(*field.lo), shortest(*field.hi))
                               : fmt::format("{} is below {}", text, shortest(*field.lo)));

@@ -28,7 +28,8 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
   bool Uint(unsigned v) { return add(Json(v)); }
   bool Int64(std::int64_t v) { return add(Json(v)); }
   bool Uint64(std::uint64_t v) {
-    if (v > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return add(Json(static_cast<double>(v)));
+    if (v > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+      return add(Json(static_cast<double>(v)));
     return add(Json(static_cast<std::int64_t>(v)));
   }
   bool Double(double v) { return add(Json(v)); }
@@ -80,14 +81,26 @@ void write_string(std::string& out, const std::string& text) {
   out += '"';
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
-        if (static_cast<unsigned char>(c) < 0x20) out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-        else out += c;
+        if (static_cast<unsigned char>(c) < 0x20)
+          out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+        else
+          out += c;
     }
   }
   out += '"';
@@ -99,11 +112,16 @@ void write(std::string& out, const Json& v, int indent, int depth) {
     out += '\n';
     out.append(static_cast<std::size_t>(indent * d), ' ');
   };
-  if (v.is_null()) out += "null";
-  else if (v.is_bool()) out += v.as_bool() ? "true" : "false";
-  else if (v.is_int()) out += std::to_string(v.as_int());
-  else if (v.is_number()) out += std::isfinite(v.as_double()) ? shortest(v.as_double()) : "null";
-  else if (v.is_string()) write_string(out, v.as_string());
+  if (v.is_null())
+    out += "null";
+  else if (v.is_bool())
+    out += v.as_bool() ? "true" : "false";
+  else if (v.is_int())
+    out += std::to_string(v.as_int());
+  else if (v.is_number())
+    out += std::isfinite(v.as_double()) ? shortest(v.as_double()) : "null";
+  else if (v.is_string())
+    write_string(out, v.as_string());
   else if (v.is_array()) {
     const auto& items = v.as_array();
     // An array of plain values stays on one line.
@@ -152,8 +170,8 @@ Json Json::parse(std::string_view text, std::string_view where, const JsonLimits
       rapidjson::kParseValidateEncodingFlag | rapidjson::kParseFullPrecisionFlag | rapidjson::kParseIterativeFlag;
   const rapidjson::ParseResult ok = reader.Parse<kFlags>(stream, builder);
   if (!ok) {
-    const std::string why =
-        builder.too_deep ? fmt::format("nested deeper than {}", limits.max_depth) : rapidjson::GetParseError_En(ok.Code());
+    const std::string why = builder.too_deep ? fmt::format("nested deeper than {}", limits.max_depth)
+                                             : rapidjson::GetParseError_En(ok.Code());
     throw input_error(fmt::format("{}: not valid JSON at byte {}: {}", where, ok.Offset(), why));
   }
   return std::move(builder.result);

@@ -33,7 +33,8 @@ void* load_module(const ModuleRequest& request) {
       }
     }
     void* handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (handle == nullptr) throw failed(fmt::format("{}: cannot load {}: {}", request.purpose, file.string(), dlerror()));
+    if (handle == nullptr)
+      throw failed(fmt::format("{}: cannot load {}: {}", request.purpose, file.string(), dlerror()));
     void* entry = dlsym(handle, request.entry_symbol.c_str());
     if (entry == nullptr) {
       throw failed(fmt::format("{}: {} is no module of this program", request.purpose, file.string()));

@@ -19,13 +19,8 @@ struct Unit {
   std::string_view name;
   Nanoseconds ns;
 };
-constexpr std::array<Unit, 7> kUnits = {{{"ns", 1},
-                                         {"us", kMicrosecond},
-                                         {"ms", kMillisecond},
-                                         {"s", kSecond},
-                                         {"m", kMinute},
-                                         {"h", kHour},
-                                         {"d", kDay}}};
+constexpr std::array<Unit, 7> kUnits = {
+    {{"ns", 1}, {"us", kMicrosecond}, {"ms", kMillisecond}, {"s", kSecond}, {"m", kMinute}, {"h", kHour}, {"d", kDay}}};
 
 // Reads exactly `digits` decimal digits.
 bool take_digits(std::string_view& text, int digits, int& out) {
@@ -138,7 +133,8 @@ TimeZone TimeZone::named(const std::string& name) {
   try {
     zone.zone_ = date::locate_zone(name);
   } catch (const std::exception&) {
-    throw UsageError(fmt::format("time zone '{}' is unknown: use a name of the tz database such as Europe/Berlin", name));
+    throw UsageError(
+        fmt::format("time zone '{}' is unknown: use a name of the tz database such as Europe/Berlin", name));
   }
   zone.name_ = name;
   return zone;
@@ -149,8 +145,8 @@ TimeZone::Instants TimeZone::to_utc(Nanoseconds local) const {
   out.first = out.second = local;
   if (zone_ == nullptr) return out;
   const auto* zone = static_cast<const date::time_zone*>(zone_);
-  const auto info = zone->get_info(
-      date::local_seconds(std::chrono::floor<std::chrono::seconds>(std::chrono::nanoseconds(local))));
+  const auto info =
+      zone->get_info(date::local_seconds(std::chrono::floor<std::chrono::seconds>(std::chrono::nanoseconds(local))));
   const auto offset = [](const date::sys_info& i) {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(i.offset).count();
   };
@@ -202,9 +198,12 @@ std::optional<ParsedStamp> parse_stamp(std::string_view text, const TimeZone& zo
 Nanoseconds epoch_from_number(double value) {
   const double size = std::fabs(value);
   Nanoseconds scale = 1;
-  if (size < 1e11) scale = kSecond;
-  else if (size < 1e14) scale = kMillisecond;
-  else if (size < 1e17) scale = kMicrosecond;
+  if (size < 1e11)
+    scale = kSecond;
+  else if (size < 1e14)
+    scale = kMillisecond;
+  else if (size < 1e17)
+    scale = kMicrosecond;
   // Whole and fraction apart, the fraction to a thousandth of the unit below: a double cannot hold more.
   const double whole = std::floor(value);
   const Nanoseconds grain = std::max<Nanoseconds>(scale / 1'000'000, 1);

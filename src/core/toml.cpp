@@ -50,7 +50,8 @@ TomlFile parse_toml(std::string_view text, const std::string& path) {
   try {
     collect(toml::parse(text), "", path, out);
   } catch (const toml::parse_error& e) {
-    throw UsageError(fmt::format("{}:{}:{}: {}", path, e.source().begin.line, e.source().begin.column, e.description()));
+    throw UsageError(
+        fmt::format("{}:{}:{}: {}", path, e.source().begin.line, e.source().begin.column, e.description()));
   }
   return out;
 }

@@ -13,7 +13,8 @@
 
 namespace anomctl {
 
-// One TOML file: the values of each [table] as texts, with the line they stand on. The keys above the first table are in table "".
+// One TOML file: the values of each [table] as texts, with the line they stand on. The keys above the first table are
+// in table "".
 struct TomlFile {
   struct Value {
     std::vector<std::string> texts;
@@ -32,13 +33,14 @@ using Environment = std::function<std::optional<std::string>(const std::string&)
 Environment process_environment();
 
 struct Sources {
-  std::string command;                   // its table is [command], '-' and '_' alike
+  std::string command;  // its table is [command], '-' and '_' alike
   const TomlFile* file = nullptr;
-  Environment environment;               // empty: none
+  Environment environment;  // empty: none
   GivenFlags flags;
 };
-// Sets each field from the strongest source that names it and returns that source by field: "default", "file", "environment", "flag".
-// A secret x may be given as x_file. Throws UsageError: unknown key (with the nearest name), bad value, missing required setting.
+// Sets each field from the strongest source that names it and returns that source by field: "default", "file",
+// "environment", "flag". A secret x may be given as x_file. Throws UsageError: unknown key (with the nearest name), bad
+// value, missing required setting.
 std::map<std::string, std::string> resolve(const std::vector<Field>& fields, const Sources& sources);
 
 // The known name closest to `name` by edit distance, if it is close enough to be a misspelling.

@@ -18,7 +18,8 @@ enum class ExitCode : int {
   unreachable = 5,
 };
 
-// One line for the user: what, where (file, line, column, key), the value, the next step. `detail` is shown with --verbose.
+// One line for the user: what, where (file, line, column, key), the value, the next step. `detail` is shown with
+// --verbose.
 class Error : public std::runtime_error {
  public:
   explicit Error(ExitCode code, const std::string& what, std::string detail = {})

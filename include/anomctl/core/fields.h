@@ -1,7 +1,9 @@
 // Settings declared once. A struct of options has
-//     static void fields(auto& self, auto&& field) { field("window_size", self.window_size, "rows a window", Between{2, 10'000}); }
-// and `describe(options)` turns that list into `Field`s bound to the object: flags, environment, TOML, the files in configs/,
-// docs and run tracking all read them. Struct defaults are the defaults. Thread rule: values bound to the described object.
+//     static void fields(auto& self, auto&& field) { field("window_size", self.window_size, "rows a window", Between{2,
+//     10'000}); }
+// and `describe(options)` turns that list into `Field`s bound to the object: flags, environment, TOML, the files in
+// configs/, docs and run tracking all read them. Struct defaults are the defaults. Thread rule: values bound to the
+// described object.
 #pragma once
 
 #include <concepts>
@@ -28,16 +30,16 @@ struct AtLeast {
 struct OneOf {
   std::vector<std::string> choices;
 };
-struct Secret {};       // never printed or logged; NAME_file gives a file that holds it
-struct Required {};     // must be given by flag, environment or file
-struct Positional {};   // may also be given without the flag's name
-struct Hidden {};       // works, but is left out of --help
-struct Alias {          // another name of the same setting (the original's spelling)
+struct Secret {};      // never printed or logged; NAME_file gives a file that holds it
+struct Required {};    // must be given by flag, environment or file
+struct Positional {};  // may also be given without the flag's name
+struct Hidden {};      // works, but is left out of --help
+struct Alias {         // another name of the same setting (the original's spelling)
   std::string name;
 };
 
 struct Field {
-  std::string name;          // snake_case; the flag is --snake-case, the environment ANOMCTL_SNAKE_CASE
+  std::string name;  // snake_case; the flag is --snake-case, the environment ANOMCTL_SNAKE_CASE
   std::string help;
   std::string type;          // "number", "text", "path", "duration", "true|false", "list of text"
   std::string default_text;  // as TOML would write it: 100, "text", true, ["a", "b"]; empty: no value
@@ -109,11 +111,16 @@ template <class T>
 std::string type_name() {
   using B = typename bare<T>::type;
   std::string name = "text";
-  if constexpr (std::same_as<B, bool>) name = "true|false";
-  else if constexpr (std::integral<B>) name = "whole number";
-  else if constexpr (std::floating_point<B>) name = "number";
-  else if constexpr (std::same_as<B, std::filesystem::path>) name = "path";
-  else if constexpr (std::same_as<B, Duration>) name = "duration";
+  if constexpr (std::same_as<B, bool>)
+    name = "true|false";
+  else if constexpr (std::integral<B>)
+    name = "whole number";
+  else if constexpr (std::floating_point<B>)
+    name = "number";
+  else if constexpr (std::same_as<B, std::filesystem::path>)
+    name = "path";
+  else if constexpr (std::same_as<B, Duration>)
+    name = "duration";
   return is_vector<T>::value ? "list of " + name : name;
 }
 

@@ -10,10 +10,10 @@
 namespace anomctl {
 
 struct ModuleRequest {
-  std::string file_name;                      // "libanomctl-torch.so"
-  std::string entry_symbol;                   // extern "C" function
-  std::string purpose;                        // "training", for the message when it is missing
-  std::vector<fs::path> preload;              // libraries opened first, RTLD_GLOBAL, in this order
+  std::string file_name;          // "libanomctl-torch.so"
+  std::string entry_symbol;       // extern "C" function
+  std::string purpose;            // "training", for the message when it is missing
+  std::vector<fs::path> preload;  // libraries opened first, RTLD_GLOBAL, in this order
 };
 // The entry symbol's address. Looks in $ANOMCTL_MODULE_DIR, beside the executable and in <prefix>/lib/anomctl.
 // Throws Error(failed) saying where it looked and how to get it.

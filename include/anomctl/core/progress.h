@@ -1,5 +1,5 @@
-// Progress of long work, told to whoever watches. The work calls `update`; on a terminal a bar with rate and time left is drawn,
-// elsewhere a line now and then. Thread rule: one thread.
+// Progress of long work, told to whoever watches. The work calls `update`; on a terminal a bar with rate and time left
+// is drawn, elsewhere a line now and then. Thread rule: one thread.
 #pragma once
 
 #include <cstdint>

@@ -15,7 +15,8 @@ struct Row {
   std::vector<double> values;
 };
 
-// Rows one after another: a file, a data set, a simulated plant, a broker, a database. Not safe for use from two threads at once.
+// Rows one after another: a file, a data set, a simulated plant, a broker, a database. Not safe for use from two
+// threads at once.
 class RowSource {
  public:
   virtual ~RowSource() = default;

@@ -1,5 +1,5 @@
-// SIGINT and SIGTERM as a std::stop_token. The first signal asks for a clean end, a second one of the same kind ends at once.
-// Thread rule: install once in main; the token may be used from any thread.
+// SIGINT and SIGTERM as a std::stop_token. The first signal asks for a clean end, a second one of the same kind ends at
+// once. Thread rule: install once in main; the token may be used from any thread.
 #pragma once
 
 #include <stop_token>
@@ -15,7 +15,7 @@ class StopSignal {
   StopSignal& operator=(const StopSignal&) = delete;
 
   std::stop_token token() const;
-  void request_stop();  // as if by program; received() stays 0
+  void request_stop();   // as if by program; received() stays 0
   int received() const;  // 0, SIGINT or SIGTERM
   // 130 after SIGINT, 143 after SIGTERM, else `otherwise`.
   int exit_code(int otherwise) const;

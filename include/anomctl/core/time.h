@@ -1,5 +1,6 @@
 // Instants, durations, time zones and the clock that tests fake.
-// Instants are int64 nanoseconds since 1970-01-01T00:00:00Z (years 1678 to 2262). Thread rule: values and pure functions.
+// Instants are int64 nanoseconds since 1970-01-01T00:00:00Z (years 1678 to 2262). Thread rule: values and pure
+// functions.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +38,7 @@ class TimeZone {
   static TimeZone named(const std::string& name);
 
   struct Instants {
-    Nanoseconds first = 0;   // the only instant, or the earlier of a repeated hour, or the moment of the jump over a gap
+    Nanoseconds first = 0;  // the only instant, or the earlier of a repeated hour, or the moment of the jump over a gap
     Nanoseconds second = 0;  // the later of a repeated hour, else equal to first
     enum class Kind { unique, repeated, skipped } kind = Kind::unique;
   };
@@ -50,16 +51,17 @@ class TimeZone {
   const void* zone_ = nullptr;  // date::time_zone, owned by the tz database
 };
 
-// ISO 8601 / RFC 3339 with 'T' or ' ' between date and time, up to nanoseconds, optional 'Z' or ±hh:mm offset; a date alone is
-// midnight. A stamp without zone is read in `zone`; of a repeated hour the later instant is taken when the earlier
-// would not be after `previous`. Nothing for text that is no stamp.
+// ISO 8601 / RFC 3339 with 'T' or ' ' between date and time, up to nanoseconds, optional 'Z' or ±hh:mm offset; a date
+// alone is midnight. A stamp without zone is read in `zone`; of a repeated hour the later instant is taken when the
+// earlier would not be after `previous`. Nothing for text that is no stamp.
 struct ParsedStamp {
   Nanoseconds time = 0;
   TimeZone::Instants::Kind kind = TimeZone::Instants::Kind::unique;
 };
 std::optional<ParsedStamp> parse_stamp(std::string_view text, const TimeZone& zone = {},
                                        std::optional<Nanoseconds> previous = std::nullopt);
-// A number as epoch seconds, milliseconds, microseconds or nanoseconds, told apart by its size (seconds up to the year 5138).
+// A number as epoch seconds, milliseconds, microseconds or nanoseconds, told apart by its size (seconds up to the year
+// 5138).
 Nanoseconds epoch_from_number(double value);
 // "2026-01-02T03:04:05.678Z": fraction in groups of three digits, left out when zero.
 std::string format_stamp(Nanoseconds time);

@@ -1,0 +1,94 @@
+#include <fmt/core.h>
+
+#include <cmath>
+
+#include "anomctl/core/error.h"
+#include "anomctl/model/panel.h"
+
+namespace anomctl {
+namespace {
+
+Json json_of(const Matrix<double>& m) {
+  Json rows = Json::array();
+  for (std::size_t r = 0; r < m.rows(); ++r)
+    rows.push_back(Json(std::vector<double>(m.row(r).begin(), m.row(r).end())));
+  return rows;
+}
+
+std::vector<double> finite(const Json& array, std::size_t size, const char* what) {
+  std::vector<double> out = doubles(array);
+  if (out.size() != size)
+    throw input_error(fmt::format("panel: {} has {} numbers, {} are needed", what, out.size(), size));
+  for (const double v : out) {
+    if (!std::isfinite(v)) throw input_error(fmt::format("panel: {} holds a number that is not finite", what));
+  }
+  return out;
+}
+
+Matrix<double> matrix_from(const Json& rows, std::size_t n, std::size_t k, const char* what) {
+  if (rows.as_array().size() != n)
+    throw input_error(fmt::format("panel: {} has {} rows, {} are needed", what, rows.size(), n));
+  Matrix<double> m;
+  for (const Json& row : rows.as_array()) m.append_row(finite(row, k, what));
+  return m;
+}
+
+std::vector<double> positive(std::vector<double> values, const char* what) {
+  for (const double v : values) {
+    if (!(v > 0)) throw input_error(fmt::format("panel: {} must be above zero", what));
+  }
+  return values;
+}
+
+}  // namespace
+
+Json PanelModel::to_json() const {
+  Json j = Json::object();
+  Json& s = j["settings"];
+  PanelSettings copy = settings;
+  PanelSettings::fields(copy, [&](const char* name, auto& value, auto&&...) { s[name] = Json(value); });
+  j["mean"] = Json(mean);
+  j["deviation"] = Json(deviation);
+  j["coefficients"] = json_of(coefficients);
+  j["residual_scale"] = Json(residual_scale);
+  j["precision"] = json_of(precision);
+  for (std::size_t i = 0; i < kPanelMembers; ++i) {
+    Json& tail = j["tails"][kPanelMemberNames[i]];
+    tail["sample"] = Json(tails[i].sample);
+    tail["knee"] = tails[i].knee;
+    tail["mean_excess"] = tails[i].mean_excess;
+  }
+  return j;
+}
+
+PanelModel PanelModel::from_json(const Json& j) {
+  PanelModel m;
+  const Json& s = j.at("settings");
+  for (Field& field : describe(m.settings)) {
+    const Json& value = s.at(field.name);
+    field.set({value.is_int() ? std::to_string(value.as_int()) : shortest(value.as_double())});
+  }
+  m.mean = doubles(j.at("mean"));
+  const std::size_t k = m.mean.size();
+  if (k == 0 || k > 10'000) throw input_error("panel: the number of sensors is not sensible");
+  m.mean = finite(j.at("mean"), k, "mean");
+  m.deviation = positive(finite(j.at("deviation"), k, "deviation"), "deviation");
+  m.residual_scale = positive(finite(j.at("residual_scale"), k, "residual_scale"), "residual_scale");
+  const auto inputs = k * static_cast<std::size_t>(m.settings.lags) + 1;
+  m.coefficients = matrix_from(j.at("coefficients"), inputs, k, "coefficients");
+  m.precision = matrix_from(j.at("precision"), k, k, "precision");
+  for (std::size_t i = 0; i < k; ++i) {
+    if (!(m.precision(i, i) > 0))
+      throw input_error("panel: the precision matrix has a diagonal that is not above zero");
+  }
+  for (std::size_t i = 0; i < kPanelMembers; ++i) {
+    const Json& tail = j.at("tails").at(kPanelMemberNames[i]);
+    m.tails[i].sample = doubles(tail.at("sample"));
+    if (m.tails[i].sample.empty()) throw input_error("panel: a tail has no sample");
+    m.tails[i].knee = tail.at("knee").as_double();
+    m.tails[i].mean_excess = positive({tail.at("mean_excess").as_double()}, "mean_excess").front();
+  }
+  return m;
+}
+
+}  // namespace anomctl

@@ -1,0 +1,124 @@
+#include "anomctl/model/panel.h"
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "anomctl/core/error.h"
+#include "support/catch.h"
+
+using namespace anomctl;
+
+namespace {
+
+// Three sensors: a slow load, a linear image of it with noise, and one that follows the load a row later; the fourth is
+// constant.
+Matrix<double> plant(std::size_t rows, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<double> noise;
+  Matrix<double> m;
+  double load = 0, before = 0;
+  for (std::size_t r = 0; r < rows; ++r) {
+    before = load;
+    load = 0.95 * load + 0.3 * noise(random);
+    m.append_row(std::vector<double>{10 + load, 50 - 4 * load + 0.2 * noise(random), before + 0.1 * noise(random), 7});
+  }
+  return m;
+}
+
+std::shared_ptr<const PanelModel> fitted() {
+  const Matrix<double> rows = plant(2000, 1);
+  const std::vector<RowRange> runs = {{0, 999}, {1000, 1999}};
+  return std::make_shared<PanelModel>(fit_panel(rows, runs, {}, {}));
+}
+
+std::vector<PanelOpinion> judge(PanelScorer& scorer, const Matrix<double>& rows) {
+  std::vector<PanelOpinion> out;
+  for (std::size_t r = 0; r < rows.rows(); ++r) {
+    PanelOpinion o;
+    if (scorer.push(rows.row(r), o)) out.push_back(o);
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("the panel sees a broken relation whose values stay in range, and names the sensor") {
+  Matrix<double> rows = plant(400, 2);
+  for (std::size_t r = 200; r < 260; ++r) rows(r, 1) = 100 - rows(r, 1);  // mirrored: same spread, wrong sign
+  PanelScorer scorer(fitted());
+  const auto opinions = judge(scorer, rows);
+  REQUIRE(opinions.size() == 397);
+  double normal = 0, broken = 0, share = 0;
+  for (std::size_t i = 0; i < opinions.size(); ++i) {
+    const std::size_t row = i + 3;
+    if (row < 200) normal += opinions[i].score / 197;
+    if (row >= 205 && row < 260) broken += opinions[i].score / 55, share += opinions[i].share[1] / 55;
+  }
+  CHECK(normal < 1);
+  CHECK(broken > 5 * normal);
+  CHECK(share > 0.4);  // the sensor it broke with gets most of the rest
+}
+
+TEST_CASE("what a sensor should show comes from the others, in its unit") {
+  Matrix<double> rows = plant(100, 3);
+  PanelScorer scorer(fitted());
+  judge(scorer, rows);
+  std::vector<double> row(rows.row(99).begin(), rows.row(99).end());
+  const double right = row[1];
+  row[1] += 3;
+  PanelOpinion o;
+  REQUIRE(scorer.push(row, o));
+  CHECK(std::fabs(o.expected[1] - right) < 1.5);
+}
+
+TEST_CASE("a model read back from JSON and a restored state give the same opinions") {
+  const auto model = fitted();
+  const auto copy = std::make_shared<PanelModel>(PanelModel::from_json(Json::parse(model->to_json().dump())));
+  const Matrix<double> rows = plant(60, 4);
+  PanelScorer a(model), b(copy);
+  PanelOpinion x, y;
+  for (std::size_t r = 0; r < rows.rows(); ++r) {
+    if (r == 30) {
+      PanelScorer fresh(copy);
+      fresh.restore(b.state());
+      b = fresh;
+    }
+    REQUIRE(a.push(rows.row(r), x) == b.push(rows.row(r), y));
+    CHECK(x.score == y.score);
+    CHECK(x.share == y.share);
+  }
+  CHECK_THROWS_AS(a.restore(std::vector<double>(3, 0.0)), Error);
+}
+
+TEST_CASE("a missing cell does not poison later rows") {
+  Matrix<double> rows = plant(50, 5);
+  rows(20, 0) = std::numeric_limits<double>::quiet_NaN();
+  PanelScorer scorer(fitted());
+  for (const PanelOpinion& o : judge(scorer, rows)) {
+    CHECK(std::isfinite(o.score));
+    CHECK(o.score < 6);
+  }
+}
+
+TEST_CASE("rows that must not be used are left out, too few are refused") {
+  Matrix<double> rows = plant(500, 6);
+  std::vector<std::uint8_t> use(500, 1);
+  for (std::size_t r = 100; r < 120; ++r) rows(r, 0) = 1e9, use[r] = 0;
+  const std::vector<RowRange> runs = {{0, 499}};
+  const PanelModel m = fit_panel(rows, runs, use, {});
+  CHECK(m.deviation[0] < 10);
+  CHECK(m.deviation[3] == 1);
+  std::fill(use.begin() + 20, use.end(), std::uint8_t{0});
+  CHECK_THROWS_AS(fit_panel(rows, runs, use, {}), Error);
+}
+
+TEST_CASE("a tail says how rare a score is") {
+  std::vector<double> scores;
+  for (int i = 0; i < 1000; ++i) scores.push_back(i / 1000.0);
+  const TailCurve tail = TailCurve::fit(scores);
+  CHECK(tail.surprise(0.9) == Approx(1).margin(0.01));
+  CHECK(tail.surprise(-5) == Approx(0).margin(0.001));
+  CHECK(tail.surprise(2) > tail.surprise(1.5));
+  CHECK(std::isfinite(tail.surprise(1e12)));
+}
