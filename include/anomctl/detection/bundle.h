@@ -11,40 +11,43 @@
 #include "anomctl/core/json.h"
 #include "anomctl/data/data_set.h"
 #include "anomctl/data/scaler.h"
+#include "anomctl/detection/score.h"
 #include "anomctl/model/mtad_gat_settings.h"
 #include "anomctl/model/tensors.h"
 #include "anomctl/model/window_model.h"
 
 namespace anomctl {
 
-// How a row's errors become its score.
-struct ScoreSettings {
-  // reference: sum over sensors of (|forecast - x| + gamma |reconstruction - x|) / (1 + gamma), in scaled units.
-  // normalised: each sensor's error minus its centre, over its spread on held-out normal rows, before the sum.
-  std::string kind = "normalised";
-  double gamma = 1;
-  double smoothing = 0;                // lambda of an EWMA over the row scores, 0: none
-  std::vector<double> center, spread;  // one a target, for "normalised"
-};
-
 struct Bundle {
   std::string name;
   std::string kind = "mtad-gat";
-  std::vector<Column> columns;         // k
+  std::vector<Column> columns;  // k
   double period_s = 1;
   Scaler scaler;
   MtadGatSettings settings;
-  TensorMap weights;                   // the reference's key names
+  TensorMap weights;  // the reference's key names
   ScoreSettings score;
   std::map<std::string, double> thresholds;  // "pot", "epsilon", ... from train scores
-  std::string chosen_threshold;        // key of `thresholds` in force, empty: none
+  std::string chosen_threshold;              // key of `thresholds` in force, empty: none
   std::string active_when;
   double settle_s = 0;
-  Json provenance = Json::object();    // run, data set hash, version, seed, instruction set
-  std::string hash;                    // of bundle.json, set by load
+  Json provenance = Json::object();  // run, data set hash, version, seed, instruction set
+  std::string hash;                  // of bundle.json, set by load
 
   std::optional<double> threshold() const;
+  // The predicted columns, o of them: all in order unless settings.target_dims names some.
+  std::vector<std::size_t> targets() const;
 };
+
+inline constexpr const char* kBundleFile = "bundle.json";
+inline constexpr const char* kWeightsFile = "weights.safetensors";
+
+// bundle.json without weights, as a document; for checks and for tests.
+Json bundle_to_json(const Bundle& bundle);
+// Checks every key. Throws Error(bad_input) that begins with `where`.
+Bundle bundle_from_json(const Json& json, const std::string& where);
+// bundle.json only, weights left empty: for lists.
+Bundle load_bundle_header(const fs::path& folder);
 
 // Checks sizes and hashes before allocating. Throws Error(bad_input) naming the file.
 Bundle load_bundle(const fs::path& folder);

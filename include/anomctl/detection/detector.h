@@ -1,60 +1,87 @@
-// Judges rows one after another: gaps -> ring of rows -> scaler -> window model -> score -> limit -> episodes -> causes -> verdict.
-// The same object judges a row from a file and a row from a broker, so live equals replay.
-// Thread rule: one thread an object; the bundle and model behind it are shared and constant.
+// Judges rows one after another: gaps -> ring of rows -> scaler -> window model -> score -> limit -> episodes -> causes
+// -> verdict. The same object judges a row from a file and a row from a broker, so live equals replay. A row is judged
+// by two forward passes that other rows share: the forecast from the window that ends before it and the reconstruction
+// of the window that ends with it. So a row costs one pass, and the first judged row is the (w + 1)-th of a run. Thread
+// rule: one thread an object; the bundle and model behind it are shared and constant.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "anomctl/core/row.h"
 #include "anomctl/detection/bundle.h"
+#include "anomctl/detection/episodes.h"
 #include "anomctl/detection/verdict.h"
 #include "anomctl/model/window_model.h"
 
 namespace anomctl {
 
-struct EpisodeSettings {
-  std::int64_t on_rows = 1;       // rows over the limit before an episode opens
-  std::int64_t off_rows = 10;     // rows under the limit before it closes
-  double dead_band = 0;           // an open episode ends only under limit * (1 - dead_band)
-};
-
 struct DetectorOptions {
-  std::string asset;                   // part of the verdict's id
-  std::optional<double> threshold;     // instead of the bundle's
-  double max_gap_periods = 5;          // a longer pause starts the window anew
+  std::string asset;                // part of the verdict's id
+  std::optional<double> threshold;  // instead of the bundle's
+  double max_gap_periods = 5;  // a longer pause, or a stamp that does not advance, starts the window anew; 0: never
+  std::int64_t max_hold_rows =
+      10;  // a missing value is stood in for by the sensor's last one; longer than this it is a sensor fault
   EpisodeSettings episodes;
 };
 
-// All that is known of one row's score, for `score --details`, evaluate and the report.
+// All that is known of one row's score, for `score --details`, evaluate and the report. o targets.
 struct RowScore {
-  bool scored = false;                 // false while warming up or idle
-  double total = 0;
-  std::vector<double> forecast, reconstruction, actual, per_sensor;  // (targets), scaled units
+  bool scored = false;  // false while warming up or idle, and when no sensor has a value
+  double raw = 0;       // of this row alone, before smoothing over rows
+  double total = 0;     // the score
+  std::vector<float> forecast, reconstruction, actual;  // (o), scaled units
+  std::vector<double> per_sensor;  // (o), contributions to `raw`; NaN for a sensor that takes no part
+  std::vector<double> expected;    // (o), in the sensor's unit
+};
+
+struct DetectorCounts {
+  std::int64_t rows = 0, scored = 0, anomalous = 0, idle = 0;
+  std::int64_t gaps = 0;           // pauses and stamps that did not advance
+  std::int64_t missing_cells = 0;  // values that were not finite
 };
 
 class Detector {
  public:
+  // `model` may be null when every row is judged by `judge_contributions`.
   Detector(std::shared_ptr<const Bundle> bundle, std::shared_ptr<const WindowModel> model, DetectorOptions options);
   ~Detector();
   Detector(Detector&&) noexcept;
+  Detector& operator=(Detector&&) noexcept;
 
   // prepare, one forward pass, judge.
   Verdict push(const Row& row);
 
-  // The two halves, so that many assets' windows go through one batch: `prepare` takes the row in and returns the scaled window
-  // (w, k) that ends with it (valid until the next call), or nothing while warming up; `judge` gives the row's verdict from the
-  // model's outputs for that window (empty spans after nothing).
+  // The two halves, so that many windows go through one batch: `prepare` takes the row in and returns the scaled window
+  // (w, k) that ends with it (valid until the next call), or nothing while there is none; `judge` gives the verdict of
+  // the oldest row that was prepared and not yet judged, from the model's outputs for its window (empty spans after
+  // nothing). Several rows of one asset may be prepared before the first is judged.
   std::optional<std::span<const float>> prepare(const Row& row);
   Verdict judge(std::span<const float> forecast, std::span<const float> reconstruction);
 
+  // The same for a row whose window of w + 1 rows was judged elsewhere (a V2 server): `last_rows` gives them unscaled,
+  // held values in place of missing ones, once prepare has returned a window for this row and the one before;
+  // contribution and expected have o values.
+  std::optional<std::span<const double>> last_rows() const;
+  Verdict judge_contributions(std::span<const double> contribution, std::span<const double> expected);
+
+  // Of the row judged last.
   const RowScore& last_score() const;
+  // Episodes that opened or closed since the last call.
+  std::vector<Episode> take_episodes();
+  const DetectorCounts& counts() const;
+  std::optional<double> threshold() const;
+
   // The next row does not follow the last one (border of a run, restart of a plant).
   void restart();
-  // All state between rows, versioned; restoring it goes on as if nothing had happened.
+  // All state between rows, versioned; restoring it goes on as if nothing had happened. Requires: no row prepared and
+  // not judged.
   std::string snapshot() const;
+  // Throws Error(bad_input) for a snapshot that is damaged or of another bundle or asset; the detector is then as new.
   void restore(const std::string& snapshot);
 
  private:

@@ -1,0 +1,203 @@
+#include "anomctl/detection/detector.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "anomctl/core/files.h"
+#include "anomctl/detection/attribution.h"
+#include "detection/detector_state.h"
+
+namespace anomctl {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+Nanoseconds nanoseconds(double s) { return static_cast<Nanoseconds>(std::llround(s * 1e9)); }
+
+IntakeSettings intake_settings(const Bundle& bundle, const DetectorOptions& options) {
+  IntakeSettings settings;
+  settings.window = static_cast<std::size_t>(bundle.settings.window_size);
+  settings.sensors = bundle.columns.size();
+  settings.max_gap = nanoseconds(options.max_gap_periods * bundle.period_s);
+  settings.settle = nanoseconds(bundle.settle_s);
+  settings.max_hold_rows = options.max_hold_rows;
+  return settings;
+}
+
+std::string verdict_id(const std::string& asset, const IntakeRow& row) {
+  std::string bytes = asset;
+  bytes += '\n';
+  bytes.append(reinterpret_cast<const char*>(&row.time), sizeof(row.time));
+  bytes.append(reinterpret_cast<const char*>(row.values.data()), row.values.size() * sizeof(double));
+  return sha256_hex(bytes).substr(0, 32);
+}
+
+}  // namespace
+
+Detector::State::State(std::shared_ptr<const Bundle> b, std::shared_ptr<const WindowModel> m, DetectorOptions o)
+    : bundle(std::move(b)),
+      model(std::move(m)),
+      options(std::move(o)),
+      targets(bundle->targets()),
+      limit(options.threshold ? options.threshold : bundle->threshold()),
+      intake(intake_settings(*bundle, options), bundle->scaler),
+      forecast(targets.size()),
+      missing(targets.size()),
+      smoothing(bundle->score.smoothing, targets.size()),
+      episodes(options.episodes, options.asset, bundle->name) {}
+
+void Detector::State::take_oldest() {
+  if (prepared.empty()) throw std::logic_error("judge needs a prepared row");
+  spare.push_back(std::move(current));
+  current = std::move(prepared.front());
+  prepared.pop_front();
+  ++counts.rows;
+  counts.gaps += current.gap ? 1 : 0;
+  counts.idle += current.idle ? 1 : 0;
+  for (const std::uint8_t m : current.missing) counts.missing_cells += m;
+  if (current.fresh) {
+    smoothing.restart();
+    episodes.restart(events);
+  }
+  for (std::size_t i = 0; i < targets.size(); ++i) missing[i] = current.missing[targets[i]];
+  score.scored = false;
+  score.raw = score.total = kNaN;
+}
+
+Verdict Detector::State::conclude(bool has_contributions) {
+  Verdict verdict;
+  verdict.id = verdict_id(options.asset, current);
+  verdict.time = current.time;
+  verdict.score = kNaN;
+  verdict.threshold = limit.value_or(kNaN);
+  verdict.model = bundle->name;
+  if (has_contributions) score.raw = total_score(bundle->score, score.per_sensor);
+  if (!std::isfinite(score.raw)) {
+    verdict.state = current.idle          ? anomctl::State::idle
+                    : current.all_missing ? anomctl::State::no_data
+                                          : anomctl::State::warmup;
+    if (!current.fresh) verdict.episode = episodes.current_id();
+  } else {
+    smoothing.push(score.raw, score.per_sensor);
+    score.scored = true;
+    score.total = verdict.score = smoothing.total();
+    ++counts.scored;
+    verdict.causes =
+        strongest_causes({smoothing.contribution(), score.expected, current.values, targets}, bundle->columns);
+    apply_limit(verdict);
+  }
+  verdict.reason = reason(verdict);
+  return verdict;
+}
+
+void Detector::State::apply_limit(Verdict& verdict) {
+  verdict.state = anomctl::State::normal;
+  if (limit) {
+    verdict.is_anomaly = verdict.score >= *limit;
+    counts.anomalous += verdict.is_anomaly ? 1 : 0;
+    verdict.state = episodes.push({verdict.time, verdict.score, *limit, &verdict.causes}, events);
+    verdict.episode = episodes.current_id();
+  }
+  if (verdict.state == anomctl::State::normal && current.longest_hold > options.max_hold_rows)
+    verdict.state = anomctl::State::sensor_fault;
+}
+
+std::string Detector::State::reason(const Verdict& verdict) const {
+  switch (verdict.state) {
+    case anomctl::State::warmup:
+      return fmt::format("warming up: {} of {} rows", current.filled, bundle->settings.window_size + 1);
+    case anomctl::State::idle:
+      return fmt::format("idle: not judged unless {}", bundle->active_when);
+    case anomctl::State::no_data:
+      return fmt::format("no sensor has given a value for {} rows", current.longest_hold);
+    case anomctl::State::sensor_fault:
+      return fmt::format("{} has given no value for {} rows", bundle->columns[current.held_sensor].name,
+                         current.longest_hold);
+    case anomctl::State::closed:
+      return "the episode is over";
+    default:
+      break;
+  }
+  const std::string causes = describe_causes(verdict.causes);
+  if (!limit || verdict.is_anomaly) return causes.empty() ? "no sensor stands out" : causes;
+  return "within the limit";
+}
+
+Detector::Detector(std::shared_ptr<const Bundle> bundle, std::shared_ptr<const WindowModel> model,
+                   DetectorOptions options)
+    : state_(std::make_unique<State>(std::move(bundle), std::move(model), std::move(options))) {}
+Detector::~Detector() = default;
+Detector::Detector(Detector&&) noexcept = default;
+Detector& Detector::operator=(Detector&&) noexcept = default;
+
+Verdict Detector::push(const Row& row) {
+  State& s = *state_;
+  const auto window = prepare(row);
+  if (!window) return judge({}, {});
+  s.model->expect(*window, 1, s.expectation);
+  return judge(s.expectation.forecast.row(0), s.expectation.reconstruction.row(0));
+}
+
+std::optional<std::span<const float>> Detector::prepare(const Row& row) {
+  State& s = *state_;
+  if (row.values.size() != s.bundle->columns.size()) {
+    throw std::logic_error(
+        fmt::format("a row of {} values for {} columns", row.values.size(), s.bundle->columns.size()));
+  }
+  if (s.spare.empty()) s.spare.emplace_back();
+  s.prepared.push_back(std::move(s.spare.back()));
+  s.spare.pop_back();
+  return s.intake.push(row, s.prepared.back());
+}
+
+Verdict Detector::judge(std::span<const float> forecast, std::span<const float> reconstruction) {
+  State& s = *state_;
+  s.take_oldest();
+  if (!s.current.has_window) return s.conclude(false);
+  if (forecast.size() != s.targets.size() || reconstruction.size() != s.targets.size()) {
+    throw std::logic_error(fmt::format("model outputs of {} and {} sensors, {} are predicted", forecast.size(),
+                                       reconstruction.size(), s.targets.size()));
+  }
+  const bool complete = s.complete();
+  if (complete) {
+    RowScore& score = s.score;
+    score.forecast = s.forecast;
+    score.reconstruction.assign(reconstruction.begin(), reconstruction.end());
+    score.actual.resize(s.targets.size());
+    for (std::size_t i = 0; i < s.targets.size(); ++i) score.actual[i] = s.current.scaled[s.targets[i]];
+    score.per_sensor.resize(s.targets.size());
+    contributions(s.bundle->score, score.forecast, score.reconstruction, score.actual, s.missing, score.per_sensor);
+    score.expected =
+        expected_values(s.bundle->score.gamma, score.forecast, score.reconstruction, s.bundle->scaler, s.targets);
+  }
+  s.forecast.assign(forecast.begin(), forecast.end());
+  return s.conclude(complete);
+}
+
+std::optional<std::span<const double>> Detector::last_rows() const { return state_->intake.last_rows(); }
+
+Verdict Detector::judge_contributions(std::span<const double> contribution, std::span<const double> expected) {
+  State& s = *state_;
+  s.take_oldest();
+  const bool usable = s.complete() && contribution.size() == s.targets.size() && expected.size() == s.targets.size();
+  if (usable) {
+    s.score.per_sensor.assign(contribution.begin(), contribution.end());
+    s.score.expected.assign(expected.begin(), expected.end());
+    for (std::size_t i = 0; i < s.targets.size(); ++i) {
+      if (s.missing[i] != 0) s.score.per_sensor[i] = kNaN;
+    }
+  }
+  return s.conclude(usable);
+}
+
+const RowScore& Detector::last_score() const { return state_->score; }
+std::vector<Episode> Detector::take_episodes() { return std::exchange(state_->events, {}); }
+const DetectorCounts& Detector::counts() const { return state_->counts; }
+std::optional<double> Detector::threshold() const { return state_->limit; }
+void Detector::restart() { state_->intake.restart(); }
+
+}  // namespace anomctl

@@ -1,0 +1,49 @@
+// What a Detector keeps between rows. Private to detector.cpp and snapshot.cpp.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "anomctl/detection/detector.h"
+#include "anomctl/detection/score.h"
+#include "detection/intake.h"
+
+namespace anomctl {
+
+struct Detector::State {
+  State(std::shared_ptr<const Bundle> bundle, std::shared_ptr<const WindowModel> model, DetectorOptions options);
+
+  // The oldest prepared row becomes `current`.
+  void take_oldest();
+  // w + 1 rows in a row: the window that ends here and the one before.
+  bool complete() const { return current.filled == static_cast<std::size_t>(bundle->settings.window_size) + 1; }
+  // The verdict of `current`. `score.per_sensor` and `score.expected` are filled when `has_contributions`.
+  Verdict conclude(bool has_contributions);
+  void apply_limit(Verdict& verdict);
+  std::string reason(const Verdict& verdict) const;
+
+  std::shared_ptr<const Bundle> bundle;
+  std::shared_ptr<const WindowModel> model;
+  DetectorOptions options;
+  std::vector<std::size_t> targets;  // o
+  std::optional<double> limit;
+
+  Intake intake;
+  std::deque<IntakeRow> prepared;  // not yet judged, oldest first
+  std::vector<IntakeRow> spare;    // memory for the next ones
+  IntakeRow current;               // being judged
+
+  std::vector<float> forecast;        // (o), from the window before the row that is judged next
+  std::vector<std::uint8_t> missing;  // (o), of the row being judged
+  Smoothing smoothing;
+  EpisodeTracker episodes;
+  std::vector<Episode> events;
+  RowScore score;
+  Expectation expectation;  // of push
+  DetectorCounts counts;
+};
+
+}  // namespace anomctl

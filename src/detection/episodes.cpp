@@ -1,0 +1,115 @@
+#include "anomctl/detection/episodes.h"
+
+#include <fmt/core.h>
+
+#include <cmath>
+
+#include "anomctl/core/files.h"
+#include "anomctl/detection/attribution.h"
+
+namespace anomctl {
+
+Json to_json(const Episode& episode) {
+  Json json = Json::object();
+  json["id"] = episode.id;
+  json["asset"] = episode.asset;
+  json["state"] = to_string(episode.closed ? State::closed : State::open);
+  json["start"] = format_stamp(episode.start);
+  json["end"] = format_stamp(episode.end);
+  json["peak_time"] = format_stamp(episode.peak_time);
+  json["peak"] = episode.peak;
+  json["threshold"] = episode.threshold;
+  json["rows"] = episode.rows;
+  for (std::size_t i = 0; i < episode.causes.size() && i < 3; ++i) {
+    const Cause& cause = episode.causes[i];
+    const std::string top = fmt::format("top{}", i + 1);
+    json[top] = cause.sensor;
+    json[top + "_share"] = cause.share;
+    json[top + "_direction"] = cause.actual >= cause.expected ? "higher" : "lower";
+    json[top + "_actual"] = cause.actual;
+    json[top + "_expected"] = cause.expected;
+    json[top + "_unit"] = cause.unit;
+  }
+  json["reason"] = episode.reason;
+  json["model"] = episode.model;
+  return json;
+}
+
+EpisodeTracker::EpisodeTracker(EpisodeSettings settings, std::string asset, std::string model)
+    : settings_(settings), asset_(std::move(asset)), model_(std::move(model)) {}
+
+void EpisodeTracker::take(const EpisodeRow& row) {
+  const bool first = episode_.rows == 0;
+  if (first) {
+    episode_ = Episode{};
+    episode_.asset = asset_;
+    episode_.model = model_;
+    episode_.start = row.time;
+    episode_.id = sha256_hex(fmt::format("{}\n{}\n{}", asset_, model_, row.time)).substr(0, 16);
+  }
+  ++episode_.rows;
+  episode_.end = row.time;
+  if (first || row.score > episode_.peak) {
+    episode_.peak = row.score;
+    episode_.peak_time = row.time;
+    episode_.threshold = row.threshold;
+    episode_.causes = *row.causes;
+    episode_.reason = describe_causes(episode_.causes);
+  }
+}
+
+void EpisodeTracker::close(std::vector<Episode>& events) {
+  episode_.closed = true;
+  current_id_ = episode_.id;
+  events.push_back(std::move(episode_));
+  episode_ = Episode{};
+  open_ = false;
+  over_ = under_ = 0;
+}
+
+State EpisodeTracker::push(const EpisodeRow& row, std::vector<Episode>& events) {
+  const bool over = row.score >= row.threshold;
+  if (open_) {
+    if (over) take(row);
+    under_ = row.score < row.threshold - settings_.dead_band * std::abs(row.threshold) ? under_ + 1 : 0;
+    if (under_ < settings_.off_rows) {
+      current_id_ = episode_.id;
+      return State::open;
+    }
+    close(events);
+    return State::closed;
+  }
+  if (!over) {
+    over_ = 0;
+    episode_.rows = 0;
+    current_id_.clear();
+    return State::normal;
+  }
+  take(row);
+  if (++over_ < settings_.on_rows) {
+    current_id_.clear();
+    return State::normal;
+  }
+  open_ = true;
+  under_ = 0;
+  current_id_ = episode_.id;
+  events.push_back(episode_);
+  return State::open;
+}
+
+void EpisodeTracker::restart(std::vector<Episode>& events) {
+  if (open_) close(events);
+  over_ = under_ = 0;
+  episode_.rows = 0;
+  current_id_.clear();
+}
+
+void EpisodeTracker::restore(Numbers numbers) {
+  open_ = numbers.open;
+  over_ = numbers.over;
+  under_ = numbers.under;
+  episode_ = std::move(numbers.episode);
+  current_id_ = open_ ? episode_.id : std::string();
+}
+
+}  // namespace anomctl

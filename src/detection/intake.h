@@ -1,0 +1,74 @@
+// The first half of a detector: takes rows in and makes windows of them. Gaps, idle time, missing values, scaling.
+// Thread rule: one thread an object.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "anomctl/core/row.h"
+#include "anomctl/data/scaler.h"
+#include "detection/state_bytes.h"
+
+namespace anomctl {
+
+struct IntakeSettings {
+  std::size_t window = 0;   // w
+  std::size_t sensors = 0;  // k
+  Nanoseconds max_gap = 0;  // 0: none
+  Nanoseconds settle = 0;   // idle rows after an idle one, before windows begin again
+  std::int64_t max_hold_rows = 10;
+  std::function<bool(std::span<const double>)> active;  // empty: always
+};
+
+// What the second half needs to know of a row.
+struct IntakeRow {
+  Nanoseconds time = 0;
+  std::vector<double> values;         // k, as they came
+  std::vector<std::uint8_t> missing;  // k
+  std::vector<float> scaled;          // k
+  std::size_t filled = 0;  // rows in the window, up to w + 1: w + 1 and a window before it can judge this row
+  bool fresh = false;      // does not follow the row before
+  bool gap = false;        // because of a pause or a stamp that did not advance
+  bool idle = false;
+  bool has_window = false;
+  std::int64_t longest_hold = 0;  // rows since a sensor gave a value, the worst of all
+  std::size_t held_sensor = 0;    // that sensor
+  bool all_missing = false;
+};
+
+class Intake {
+ public:
+  Intake(IntakeSettings settings, Scaler scaler);
+  // Fills `out` and returns the scaled window (w, k) that ends with the row, valid until the next call, or nothing.
+  std::optional<std::span<const float>> push(const Row& row, IntakeRow& out);
+  void restart();
+  // The last w + 1 rows, unscaled with held values, (w + 1, k), once there are as many.
+  std::optional<std::span<const double>> last_rows() const;
+
+  void write(StateWriter& out) const;
+  void read(StateReader& in);
+
+ private:
+  void clear();
+  void hold(const Row& row, IntakeRow& out);
+  void append(const IntakeRow& row);
+  double typical(std::size_t column) const;
+
+  IntakeSettings settings_;
+  Scaler scaler_;
+  // Rows in order, at most 2 (w + 1) of them, so that a window is one contiguous block; the oldest are dropped by
+  // halves.
+  std::vector<float> scaled_;
+  std::vector<double> values_;
+  std::size_t filled_ = 0;              // rows in the two blocks
+  std::vector<double> last_value_;      // k, NaN where none was seen
+  std::vector<std::int64_t> held_for_;  // k, rows since the last value
+  std::optional<Nanoseconds> last_time_;
+  std::optional<Nanoseconds> idle_since_;  // time of the last idle row while settling
+  bool fresh_ = true;
+};
+
+}  // namespace anomctl

@@ -1,0 +1,175 @@
+#include "anomctl/detection/score.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "anomctl/core/error.h"
+
+namespace anomctl {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+struct Moments {
+  double mean = 0, deviation = 0;
+};
+
+// Of |expected - actual| in one column; rows that are not finite are left out.
+Moments error_moments(const Matrix<float>& expected, const Matrix<float>& actual, std::size_t column) {
+  double n = 0, mean = 0, sum_of_squares = 0;  // Welford
+  for (std::size_t r = 0; r < actual.rows(); ++r) {
+    const double error = std::abs(static_cast<double>(expected(r, column)) - static_cast<double>(actual(r, column)));
+    if (!std::isfinite(error)) continue;
+    n += 1;
+    const double delta = error - mean;
+    mean += delta / n;
+    sum_of_squares += delta * (error - mean);
+  }
+  return {mean, n > 1 ? std::sqrt(sum_of_squares / n) : 0};
+}
+
+std::vector<double> checked(const Json& json, const char* key, std::size_t targets, bool positive) {
+  std::vector<double> values = doubles(json.at(key));
+  if (values.size() != targets) {
+    throw input_error(
+        fmt::format("score.{} has {} numbers, the model predicts {} sensors", key, values.size(), targets));
+  }
+  for (const double v : values) {
+    if (!std::isfinite(v) || (positive && v <= 0)) throw input_error(fmt::format("score.{} holds {}", key, v));
+  }
+  return values;
+}
+
+}  // namespace
+
+ScoreSettings ScoreSettings::reference(double gamma) {
+  ScoreSettings settings;
+  settings.kind = "reference";
+  settings.gamma = gamma;
+  settings.smoothing = 0;
+  return settings;
+}
+
+Json ScoreSettings::to_json() const {
+  Json json = Json::object();
+  json["kind"] = kind;
+  json["gamma"] = gamma;
+  json["smoothing"] = smoothing;
+  if (kind == "normalised") {
+    json["clip"] = clip;
+    json["forecast_center"] = forecast_center;
+    json["forecast_spread"] = forecast_spread;
+    json["reconstruction_center"] = reconstruction_center;
+    json["reconstruction_spread"] = reconstruction_spread;
+  }
+  return json;
+}
+
+ScoreSettings ScoreSettings::from_json(const Json& json, std::size_t targets) {
+  ScoreSettings settings;
+  settings.kind = json.at("kind").as_string();
+  if (settings.kind != "reference" && settings.kind != "normalised") {
+    throw input_error(fmt::format("score.kind is '{}', known are normalised and reference", settings.kind));
+  }
+  settings.gamma = json.at("gamma").as_double();
+  settings.smoothing = json.at("smoothing").as_double();
+  if (!(settings.gamma >= 0) || !std::isfinite(settings.gamma))
+    throw input_error(fmt::format("score.gamma is {}", settings.gamma));
+  if (!(settings.smoothing >= 0 && settings.smoothing <= 1)) {
+    throw input_error(fmt::format("score.smoothing is {}, it lies between 0 and 1", settings.smoothing));
+  }
+  if (settings.kind == "normalised") {
+    settings.clip = json.at("clip").as_double();
+    if (!(settings.clip > 0)) throw input_error(fmt::format("score.clip is {}", settings.clip));
+    settings.forecast_center = checked(json, "forecast_center", targets, false);
+    settings.forecast_spread = checked(json, "forecast_spread", targets, true);
+    settings.reconstruction_center = checked(json, "reconstruction_center", targets, false);
+    settings.reconstruction_spread = checked(json, "reconstruction_spread", targets, true);
+  }
+  return settings;
+}
+
+void contributions(const ScoreSettings& settings, std::span<const float> forecast,
+                   std::span<const float> reconstruction, std::span<const float> actual,
+                   std::span<const std::uint8_t> missing, std::span<double> contribution) {
+  const bool normalised = settings.kind == "normalised";
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    const double x = static_cast<double>(actual[i]);
+    double f = std::abs(static_cast<double>(forecast[i]) - x);
+    double r = std::abs(static_cast<double>(reconstruction[i]) - x);
+    if ((!missing.empty() && missing[i] != 0) || !std::isfinite(f) || !std::isfinite(r)) {
+      contribution[i] = kNaN;
+      continue;
+    }
+    if (normalised) {
+      f = std::clamp((f - settings.forecast_center[i]) / settings.forecast_spread[i], 0.0, settings.clip);
+      r = std::clamp((r - settings.reconstruction_center[i]) / settings.reconstruction_spread[i], 0.0, settings.clip);
+    }
+    contribution[i] = (f + settings.gamma * r) / (1 + settings.gamma);
+  }
+}
+
+double total_score(const ScoreSettings& settings, std::span<const double> contribution) {
+  double sum = 0;
+  std::size_t present = 0;
+  for (const double c : contribution) {
+    if (std::isnan(c)) continue;
+    sum += c;
+    ++present;
+  }
+  if (present == 0) return kNaN;
+  if (present < contribution.size()) sum *= static_cast<double>(contribution.size()) / static_cast<double>(present);
+  return settings.kind == "normalised" ? std::log1p(sum) : sum;
+}
+
+ScoreSettings fit_score(ScoreSettings settings, const HeldOutErrors& errors, double floor) {
+  if (settings.kind != "normalised") return settings;
+  if (errors.actual.rows() < 2) {
+    throw input_error(fmt::format(
+        "the score is normalised on held-out rows, and there are {}: give more rows or --score-kind reference",
+        errors.actual.rows()));
+  }
+  const std::size_t targets = errors.actual.cols();
+  const auto fit = [&](const Matrix<float>& expected, std::vector<double>& center, std::vector<double>& spread) {
+    center.resize(targets);
+    spread.resize(targets);
+    for (std::size_t i = 0; i < targets; ++i) {
+      const Moments moments = error_moments(expected, errors.actual, i);
+      center[i] = moments.mean;
+      spread[i] = std::max(moments.deviation, floor);
+    }
+  };
+  fit(errors.forecast, settings.forecast_center, settings.forecast_spread);
+  fit(errors.reconstruction, settings.reconstruction_center, settings.reconstruction_spread);
+  return settings;
+}
+
+Smoothing::Smoothing(double lambda, std::size_t targets)
+    : keep_(lambda > 0 ? 1 - lambda : 0), contribution_(targets, 0.0) {}
+
+void Smoothing::restart() {
+  total_ = weight_ = 0;
+  std::fill(contribution_.begin(), contribution_.end(), 0.0);
+}
+
+void Smoothing::push(double total, std::span<const double> contribution) {
+  total_ = keep_ * total_ + total;
+  weight_ = keep_ * weight_ + 1;
+  for (std::size_t i = 0; i < contribution_.size(); ++i) {
+    if (!std::isnan(contribution[i]))
+      contribution_[i] = keep_ * contribution_[i] + contribution[i];
+    else if (keep_ == 0)
+      contribution_[i] = 0;
+  }
+}
+
+void Smoothing::restore(const Numbers& numbers) {
+  total_ = numbers.total;
+  weight_ = numbers.weight;
+  contribution_ = numbers.contribution;
+}
+
+}  // namespace anomctl
