@@ -12,6 +12,11 @@ constexpr float kLargestScaled = 1e9F;
 
 }  // namespace
 
+void scale_row(const Scaler& scaler, std::span<const double> values, std::span<float> scaled) {
+  scaler.apply(values, scaled);
+  for (float& v : scaled) v = std::clamp(v, -kLargestScaled, kLargestScaled);
+}
+
 Intake::Intake(IntakeSettings settings, Scaler scaler)
     : settings_(std::move(settings)),
       scaler_(std::move(scaler)),
@@ -77,9 +82,7 @@ void Intake::append(const IntakeRow& row) {
     if (row.missing[c] != 0) value = std::isnan(last_value_[c]) ? typical(c) : last_value_[c];
     values_[at + c] = value;
   }
-  const std::span<float> scaled(scaled_.data() + at, k);
-  scaler_.apply({values_.data() + at, k}, scaled);
-  for (float& v : scaled) v = std::clamp(v, -kLargestScaled, kLargestScaled);
+  scale_row(scaler_, {values_.data() + at, k}, {scaled_.data() + at, k});
   ++filled_;
 }
 
@@ -152,9 +155,7 @@ void Intake::read(StateReader& in) {
   const std::vector<double> values = in.list<double>(static_cast<std::size_t>(rows) * k);
   std::copy(values.begin(), values.end(), values_.begin());
   for (std::size_t r = 0; r < rows; ++r) {
-    const std::span<float> scaled(scaled_.data() + r * k, k);
-    scaler_.apply({values_.data() + r * k, k}, scaled);
-    for (float& v : scaled) v = std::clamp(v, -kLargestScaled, kLargestScaled);
+    scale_row(scaler_, {values_.data() + r * k, k}, {scaled_.data() + r * k, k});
   }
   filled_ = static_cast<std::size_t>(rows);
   last_value_ = in.list<double>(k);

@@ -39,6 +39,9 @@ struct IntakeRow {
   bool all_missing = false;
 };
 
+// values (k), all finite -> scaled (k), held within what float sums over a window can bear.
+void scale_row(const Scaler& scaler, std::span<const double> values, std::span<float> scaled);
+
 class Intake {
  public:
   Intake(IntakeSettings settings, Scaler scaler);
