@@ -1,0 +1,478 @@
+// The only file of the server with Beast in it (it takes long to compile).
+#include "anomctl/io/net/http_server.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
+#include <chrono>
+#include <thread>
+#include <unordered_set>
+
+#include "anomctl/core/error.h"
+#include "anomctl/core/log.h"
+#include "io/net/http_message.h"
+#include "io/net/listen_filter.h"
+#include "io/net/tls_context.h"
+
+namespace anomctl {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+using SteadyClock = std::chrono::steady_clock;
+using Parser = http::request_parser<http::string_body>;
+
+namespace {
+
+std::chrono::nanoseconds chrono_of(Duration d) { return std::chrono::nanoseconds(d.ns); }
+auto into(error_code& ec) { return asio::redirect_error(asio::use_awaitable, ec); }
+
+struct Waiter;
+
+// Where the answer of one request arrives, from any thread, also after the connection or the server has ended.
+struct Pending : Reply::Sink, std::enable_shared_from_this<Pending> {
+  void send(HttpResponse answer) override;
+  void wake();
+  std::mutex mutex;
+  Waiter* waiter = nullptr;  // the connection that waits; under mutex, changed on its strand only
+  // On the strand only:
+  std::optional<HttpResponse> response;
+  bool woken = false;  // a stream has news
+};
+
+// Lives in the coroutine that waits. The timer never expires; cancelling it wakes the coroutine.
+struct Waiter {
+  explicit Waiter(const asio::any_io_executor& on) : executor(on), timer(on, SteadyClock::time_point::max()) {
+    pending->waiter = this;
+  }
+  ~Waiter() {
+    const std::lock_guard lock(pending->mutex);
+    pending->waiter = nullptr;
+  }
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+  asio::any_io_executor executor;
+  asio::steady_timer timer;
+  std::shared_ptr<Pending> pending = std::make_shared<Pending>();
+};
+
+void Pending::send(HttpResponse answer) {
+  const std::lock_guard lock(mutex);
+  if (!waiter) return;
+  asio::post(waiter->executor, [self = shared_from_this(), answer = std::move(answer)]() mutable {
+    self->response = std::move(answer);
+    if (self->waiter) self->waiter->timer.cancel();
+  });
+}
+
+void Pending::wake() {
+  const std::lock_guard lock(mutex);
+  if (!waiter) return;
+  asio::post(waiter->executor, [self = shared_from_this()] {
+    self->woken = true;
+    if (self->waiter) self->waiter->timer.cancel();
+  });
+}
+
+// What drain needs of a connection; its fields are used on the connection's strand only.
+struct Connection {
+  explicit Connection(beast::tcp_stream& s) : socket(&s), executor(s.get_executor()) {}
+  beast::tcp_stream* socket;  // null once the connection has ended
+  asio::any_io_executor executor;
+  bool idle = true;
+  SteadyClock::time_point idle_since = SteadyClock::now();
+  std::shared_ptr<Pending> streaming;
+};
+
+void configure(Parser& parser, const HttpBounds& bounds) {
+  parser.header_limit(static_cast<std::uint32_t>(bounds.max_header_bytes));
+  parser.body_limit(static_cast<std::uint64_t>(bounds.max_body_bytes));
+}
+
+// The status that answers a request which cannot be read; 0: the connection is just closed.
+int refusal(const error_code& ec) {
+  if (ec == http::error::header_limit || ec == http::error::buffer_overflow) return 431;
+  if (ec == http::error::body_limit) return 413;
+  if (ec == http::error::end_of_stream || ec == http::error::partial_message) return 0;
+  if (ec.category() == make_error_code(http::error::bad_method).category()) return 400;
+  return 0;
+}
+
+std::string_view refusal_text(int status) {
+  if (status == 431) return "the request header is larger than max_header_bytes";
+  if (status == 413) return "the request body is larger than max_body_bytes";
+  return "not a valid HTTP/1.1 request";
+}
+
+// Moves the parsed message into `request`.
+void take_message(Parser& parser, HttpRequest& request) {
+  auto& message = parser.get();
+  request.method = message.method_string();
+  request.target = message.target();
+  const std::size_t question = request.target.find('?');
+  request.path = request.target.substr(0, question);
+  request.query = question == std::string::npos ? std::string() : request.target.substr(question + 1);
+  for (const auto& field : message) request.headers.add(field.name_string(), field.value());
+  request.body = std::move(message.body());
+}
+
+HttpRequest origin_of(const tcp::socket& socket, bool tls) {
+  HttpRequest origin;
+  error_code ec;
+  const auto endpoint = socket.remote_endpoint(ec);
+  if (!ec) origin.peer = endpoint.address().to_string();
+  origin.tls = tls;
+  return origin;
+}
+
+class Counted {
+ public:
+  explicit Counted(std::atomic<std::int64_t>& n) : n_(n) { ++n_; }
+  ~Counted() { --n_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  std::atomic<std::int64_t>& n_;
+};
+
+}  // namespace
+
+std::optional<HttpRequest> parse_http_request(std::string_view bytes, const HttpBounds& bounds, int& status) {
+  Parser parser;
+  configure(parser, bounds);
+  parser.eager(true);
+  error_code ec;
+  parser.put(asio::buffer(bytes.data(), bytes.size()), ec);
+  if (!ec) parser.put_eof(ec);
+  status = ec ? refusal(ec) : 0;
+  if (ec || !parser.is_done()) return std::nullopt;
+  HttpRequest request;
+  take_message(parser, request);
+  return request;
+}
+
+struct HttpServer::Impl {
+  Impl(HttpServerSettings s, HttpHandler h) : settings(std::move(s)), handler(std::move(h)) {}
+
+  const HttpServerSettings settings;
+  const HttpHandler handler;
+  std::unique_ptr<asio::ssl::context> tls;
+  std::atomic<bool> draining{false}, listening{true};
+  std::atomic<std::int64_t> connections{0}, in_flight{0};
+  std::mutex mutex;
+  std::unordered_set<std::shared_ptr<Connection>> open;  // under mutex
+  asio::io_context io;
+  tcp::acceptor acceptor{asio::make_strand(io)};
+  std::vector<std::jthread> threads;
+
+  void bind();
+  asio::awaitable<void> accept_loop();
+  void admit(tcp::socket socket);
+  asio::awaitable<void> refuse_connection(tcp::socket socket);
+  asio::awaitable<void> run_plain(tcp::socket socket);
+  asio::awaitable<void> run_secure(tcp::socket socket);
+  template <class Stream>
+  asio::awaitable<void> serve(Stream& stream, std::shared_ptr<Connection> connection, HttpRequest origin);
+  template <class Stream>
+  asio::awaitable<bool> answer(Stream& stream, Connection& connection, HttpRequest request, bool keep_alive);
+  template <class Stream>
+  asio::awaitable<void> write_stream(Stream& stream, Waiter& waiter);
+  asio::awaitable<void> linger(beast::tcp_stream& socket);
+  void close_idle(Duration grace);
+};
+
+void HttpServer::Impl::bind() {
+  if (settings.tls.enabled()) tls = net::server_context(settings.tls);
+  error_code ec;
+  tcp::resolver resolver(io);
+  const auto found = resolver.resolve(settings.host, std::to_string(settings.port), tcp::resolver::passive, ec);
+  if (ec || found.empty())
+    throw UsageError("host '" + settings.host + "' is no address of this machine: " + ec.message());
+  const tcp::endpoint endpoint = found.begin()->endpoint();
+  const std::string where = settings.host + ":" + std::to_string(settings.port);
+  acceptor.open(endpoint.protocol(), ec);
+  if (!ec) acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
+  if (!ec) acceptor.bind(endpoint, ec);
+  if (!ec) acceptor.listen(asio::socket_base::max_listen_connections, ec);
+  if (ec) throw failed("cannot listen on " + where + ": " + ec.message());
+}
+
+asio::awaitable<void> HttpServer::Impl::accept_loop() {
+  error_code ec;
+  while (listening) {
+    tcp::socket socket = co_await acceptor.async_accept(asio::make_strand(io), into(ec));
+    if (!ec) {
+      admit(std::move(socket));
+    } else if (listening) {
+      // Mostly out of file descriptors: others must end first.
+      asio::steady_timer pause(acceptor.get_executor(), std::chrono::milliseconds(20));
+      co_await pause.async_wait(into(ec));
+    }
+  }
+}
+
+void HttpServer::Impl::admit(tcp::socket socket) {
+  error_code ec;
+  socket.set_option(tcp::no_delay(true), ec);
+  const auto executor = socket.get_executor();
+  const bool full = connections >= settings.bounds.max_connections;
+  if (full) {
+    if (settings.on_refused) settings.on_refused(503);
+    // Those that are told so are bounded too.
+    if (tls || connections >= settings.bounds.max_connections + 64) return;
+  }
+  ++connections;
+  auto ended = [this](std::exception_ptr failure) {
+    --connections;
+    if (failure) log_error("a connection ended by an exception");
+  };
+  if (full)
+    asio::co_spawn(executor, refuse_connection(std::move(socket)), ended);
+  else if (tls)
+    asio::co_spawn(executor, run_secure(std::move(socket)), ended);
+  else
+    asio::co_spawn(executor, run_plain(std::move(socket)), ended);
+}
+
+asio::awaitable<void> HttpServer::Impl::refuse_connection(tcp::socket socket) {
+  beast::tcp_stream stream(std::move(socket));
+  stream.expires_after(std::chrono::seconds(2));
+  HttpResponse response = error_response(503, "too many connections");
+  response.headers.add("retry-after", "1");
+  const std::string text = net::response_head(response, false, net::BodyKind::sized) + response.body;
+  error_code ec;
+  co_await asio::async_write(stream, asio::buffer(text), into(ec));
+  co_await linger(stream);
+}
+
+// Reads on after an answer that came before the request's end: closing at once would reset the connection under the
+// answer.
+asio::awaitable<void> HttpServer::Impl::linger(beast::tcp_stream& socket) {
+  error_code ec;
+  socket.socket().shutdown(tcp::socket::shutdown_send, ec);
+  socket.expires_after(std::chrono::seconds(1));
+  std::vector<char> sink(16 * 1024);
+  for (std::size_t total = 0; !ec && total < 8 * kMiB;)
+    total += co_await socket.async_read_some(asio::buffer(sink), into(ec));
+}
+
+asio::awaitable<void> HttpServer::Impl::run_plain(tcp::socket socket) {
+  HttpRequest origin = origin_of(socket, false);
+  beast::tcp_stream stream(std::move(socket));
+  co_await serve(stream, std::make_shared<Connection>(stream), std::move(origin));
+}
+
+asio::awaitable<void> HttpServer::Impl::run_secure(tcp::socket socket) {
+  HttpRequest origin = origin_of(socket, true);
+  beast::ssl_stream<beast::tcp_stream> stream(beast::tcp_stream(std::move(socket)), *tls);
+  auto& lowest = beast::get_lowest_layer(stream);
+  error_code ec;
+  lowest.expires_after(chrono_of(settings.bounds.header_timeout));
+  co_await stream.async_handshake(asio::ssl::stream_base::server, into(ec));
+  if (ec) co_return;
+  origin.client_name = net::peer_common_name(stream.native_handle());
+  co_await serve(stream, std::make_shared<Connection>(lowest), std::move(origin));
+  lowest.expires_after(std::chrono::seconds(2));
+  co_await stream.async_shutdown(into(ec));
+}
+
+template <class Stream>
+asio::awaitable<void> HttpServer::Impl::serve(Stream& stream, std::shared_ptr<Connection> connection,
+                                              HttpRequest origin) {
+  struct Registration {
+    Registration(Impl& i, std::shared_ptr<Connection> c) : impl(i), connection(std::move(c)) {
+      const std::lock_guard lock(impl.mutex);
+      impl.open.insert(connection);
+    }
+    ~Registration() {
+      connection->socket = nullptr;
+      const std::lock_guard lock(impl.mutex);
+      impl.open.erase(connection);
+    }
+    Impl& impl;
+    std::shared_ptr<Connection> connection;
+  } registration(*this, connection);
+  const HttpBounds& bounds = settings.bounds;
+  auto& lowest = beast::get_lowest_layer(stream);
+  beast::flat_buffer buffer;
+  error_code ec;
+  for (bool keep_alive = true; keep_alive;) {
+    connection->idle = true;
+    connection->idle_since = SteadyClock::now();
+    if (buffer.size() == 0) {
+      lowest.expires_after(chrono_of(bounds.idle_timeout));
+      const std::size_t n = co_await stream.async_read_some(buffer.prepare(16 * 1024), into(ec));
+      if (ec) co_return;
+      buffer.commit(n);
+    }
+    connection->idle = false;
+    const Counted request_under_way(in_flight);
+    Parser parser;
+    configure(parser, bounds);
+    lowest.expires_after(chrono_of(bounds.header_timeout));
+    co_await http::async_read_header(stream, buffer, parser, into(ec));
+    if (!ec && beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+      static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+      co_await asio::async_write(stream, asio::buffer(kContinue.data(), kContinue.size()), into(ec));
+    }
+    if (!ec && !parser.is_done()) {
+      lowest.expires_after(chrono_of(bounds.body_timeout));
+      co_await http::async_read(stream, buffer, parser, into(ec));
+    }
+    if (ec) {
+      const int status = refusal(ec);
+      if (status == 0) co_return;
+      if (settings.on_refused) settings.on_refused(status);
+      const HttpResponse response = error_response(status, refusal_text(status));
+      const std::string text = net::response_head(response, false, net::BodyKind::sized) + response.body;
+      lowest.expires_after(chrono_of(bounds.write_timeout));
+      co_await asio::async_write(stream, asio::buffer(text), into(ec));
+      if (!ec) co_await linger(lowest);
+      co_return;
+    }
+    HttpRequest request = origin;
+    take_message(parser, request);
+    lowest.expires_never();
+    keep_alive = co_await answer(stream, *connection, std::move(request), parser.get().keep_alive());
+  }
+  lowest.expires_after(std::chrono::seconds(2));
+}
+
+// Waits for the handler's answer and writes it; whether the connection goes on.
+template <class Stream>
+asio::awaitable<bool> HttpServer::Impl::answer(Stream& stream, Connection& connection, HttpRequest request,
+                                               bool keep_alive) {
+  const bool head_only = request.method == "HEAD";
+  Waiter waiter(stream.get_executor());
+  const auto& pending = waiter.pending;
+  try {
+    handler(std::move(request), Reply(pending));
+  } catch (const std::exception& e) {
+    log_error("a request failed: {}", e.what());  // the reply that was let go answers 500
+  }
+  error_code ec;
+  while (!pending->response) co_await waiter.timer.async_wait(into(ec));
+  HttpResponse& response = *pending->response;
+  keep_alive = keep_alive && !draining;
+  const auto kind = response.stream ? net::BodyKind::chunked : net::BodyKind::sized;
+  const std::string head = net::response_head(response, keep_alive, kind);
+  const std::string_view body = head_only ? std::string_view() : std::string_view(response.body);
+  const std::array<asio::const_buffer, 2> parts{asio::buffer(head), asio::buffer(body.data(), body.size())};
+  auto& lowest = beast::get_lowest_layer(stream);
+  lowest.expires_after(chrono_of(settings.bounds.write_timeout));
+  co_await asio::async_write(stream, parts, into(ec));
+  if (ec) {
+    if (response.stream) response.stream->set_client_gone();
+    co_return false;
+  }
+  if (response.stream) {
+    connection.streaming = pending;
+    co_await write_stream(stream, waiter);
+    connection.streaming = nullptr;
+    co_return false;
+  }
+  co_return keep_alive;
+}
+
+template <class Stream>
+asio::awaitable<void> HttpServer::Impl::write_stream(Stream& stream, Waiter& waiter) {
+  Pending& pending = *waiter.pending;
+  BodyStream& body = *pending.response->stream;
+  body.attach([weak = pending.weak_from_this()] {
+    if (const auto self = weak.lock()) self->wake();
+  });
+  error_code ec;
+  for (bool closed = false; !closed && !ec;) {
+    pending.woken = false;
+    std::string text;
+    for (const std::string& chunk : body.take(closed)) {
+      char size[24];
+      std::snprintf(size, sizeof size, "%zx\r\n", chunk.size());
+      text.append(size).append(chunk).append("\r\n");
+    }
+    closed = closed || draining;
+    if (closed) text += "0\r\n\r\n";
+    beast::get_lowest_layer(stream).expires_after(chrono_of(settings.bounds.write_timeout));
+    if (!text.empty()) co_await asio::async_write(stream, asio::buffer(text), into(ec));
+    beast::get_lowest_layer(stream).expires_never();
+    error_code woken;
+    while (!pending.woken && !closed && !ec) co_await waiter.timer.async_wait(into(woken));
+  }
+  body.set_client_gone();
+}
+
+void HttpServer::Impl::close_idle(Duration grace) {
+  const std::lock_guard lock(mutex);
+  for (const auto& connection : open) {
+    asio::post(connection->executor, [connection, grace] {
+      if (connection->streaming) connection->streaming->wake();
+      if (!connection->socket || !connection->idle || SteadyClock::now() - connection->idle_since < chrono_of(grace))
+        return;
+      error_code ec;
+      if (connection->socket->socket().available(ec) == 0) connection->socket->cancel();
+    });
+  }
+}
+
+HttpServer::HttpServer(HttpServerSettings settings, HttpHandler handler)
+    : impl_(std::make_unique<Impl>(std::move(settings), std::move(handler))) {
+  impl_->bind();
+}
+
+void HttpServer::start() {
+  asio::co_spawn(impl_->acceptor.get_executor(), impl_->accept_loop(), asio::detached);
+  for (int i = 0; i < std::max(1, impl_->settings.threads); ++i)
+    impl_->threads.emplace_back([this] { impl_->io.run(); });
+}
+
+int HttpServer::port() const {
+  error_code ec;
+  return impl_->acceptor.local_endpoint(ec).port();
+}
+
+std::int64_t HttpServer::connections() const { return impl_->connections; }
+
+std::int64_t HttpServer::drain(Duration grace, Duration timeout) {
+  using std::chrono::milliseconds;
+  const auto deadline = SteadyClock::now() + chrono_of(timeout);
+  impl_->draining = true;
+  std::this_thread::sleep_for(std::min(chrono_of(grace), chrono_of(timeout)));
+  net::drop_new_handshakes(impl_->acceptor.native_handle());
+  std::this_thread::sleep_for(milliseconds(20));  // handshakes under way end and are accepted
+  asio::post(impl_->acceptor.get_executor(), [impl = impl_.get()] {
+    impl->listening = false;
+    error_code ec;
+    impl->acceptor.non_blocking(true, ec);
+    while (!ec) {
+      tcp::socket socket(asio::make_strand(impl->io));
+      impl->acceptor.accept(socket, ec);
+      if (!ec) impl->admit(std::move(socket));
+    }
+    impl->acceptor.close(ec);
+  });
+  while (impl_->connections > 0 && SteadyClock::now() < deadline) {
+    impl_->close_idle(grace);
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  return impl_->in_flight;
+}
+
+HttpServer::~HttpServer() {
+  impl_->io.stop();
+  impl_->threads.clear();
+}
+
+}  // namespace anomctl
