@@ -61,49 +61,31 @@ TEST_CASE("a new threshold leaves the weights on disk untouched") {
 TEST_CASE("what is wrong with a bundle is said with the file's name") {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "b";
-  const auto fails_with = [&](const std::string& text) {
+  CHECK_THROWS_WITH(load_bundle(path), Contains("is no bundle") && Contains(path.string()));
+  const auto refused = [&](const std::string& text, auto spoil) {
     save_bundle(sample(), path);
     CHECK_NOTHROW(load_bundle(path));
-    return Contains(text) && Contains(path.string());
+    spoil();
+    CHECK_THROWS_WITH(load_bundle(path), Contains(text) && Contains(path.string()));
   };
-  CHECK_THROWS_WITH(load_bundle(path), Contains("is no bundle"));
-  {
-    const auto message = fails_with("has 3 bytes");
-    write_file_atomic(path / kWeightsFile, "abc");
-    CHECK_THROWS_WITH(load_bundle(path), message);
-  }
-  {
-    const auto message = fails_with("SHA-256 differs");
+  refused("has 3 bytes", [&] { write_file_atomic(path / kWeightsFile, "abc"); });
+  refused("SHA-256 differs", [&] {
     std::string weights = read_file(path / kWeightsFile);
     weights.back() = static_cast<char>(weights.back() ^ 1);
     write_file_atomic(path / kWeightsFile, weights);
-    CHECK_THROWS_WITH(load_bundle(path), message);
-  }
-  {
-    const auto message = fails_with("cannot read");
-    fs::remove(path / kWeightsFile);
-    CHECK_THROWS_WITH(load_bundle(path), message);
-  }
-  {
-    const auto message = fails_with("format 99 is not known");
-    replace_in_file(path / kBundleFile, "\"format\": 1", "\"format\": 99");
-    CHECK_THROWS_WITH(load_bundle(path), message);
-  }
-  {
-    const auto message = fails_with("not valid JSON");
-    write_file_atomic(path / kBundleFile, "{");
-    CHECK_THROWS_WITH(load_bundle(path), message);
-  }
-  {
-    const auto message = fails_with("missing key 'scaler'");
-    replace_in_file(path / kBundleFile, "\"scaler\"", "\"scalar\"");
-    CHECK_THROWS_WITH(load_bundle(path), message);
-  }
-  {
-    const auto message = fails_with("chosen_threshold 'best' is not among the thresholds");
-    replace_in_file(path / kBundleFile, "\"chosen_threshold\": \"pot\"", "\"chosen_threshold\": \"best\"");
-    CHECK_THROWS_WITH(load_bundle(path), message);
-  }
+  });
+  refused("cannot read", [&] { fs::remove(path / kWeightsFile); });
+  refused("not valid JSON", [&] { write_file_atomic(path / kBundleFile, "{"); });
+  refused("holds no bundle.json", [&] { fs::remove(path / kBundleFile); });
+  const auto refused_edit = [&](const std::string& text, const std::string& from, const std::string& to) {
+    refused(text, [&] { replace_in_file(path / kBundleFile, from, to); });
+  };
+  refused_edit("format 99 is not known", "\"format\": 1", "\"format\": 99");
+  refused_edit("missing key 'scaler'", "\"scaler\"", "\"scalar\"");
+  refused_edit("missing key 'files'", "\"files\"", "\"file\"");
+  refused_edit("a size up to", "\"size\": ", "\"size\": 9999999999");
+  refused_edit("chosen_threshold 'best' is not among the thresholds", "\"chosen_threshold\": \"pot\"",
+               "\"chosen_threshold\": \"best\"");
 }
 
 TEST_CASE("sizes that a file claims are checked before they are believed") {

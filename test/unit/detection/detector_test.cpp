@@ -99,6 +99,8 @@ TEST_CASE("rows judged in batches get the verdicts of rows pushed one by one, bi
   CHECK(one.counts().gaps > 0);
   CHECK(one.counts().missing_cells > 50);
   CHECK(one.counts().anomalous > 0);
+  const std::size_t n_episodes = one.take_episodes().size();
+  CHECK(n_episodes > 0);
   for (const std::size_t batch : {1, 3, 64, 1000}) {
     Detector many(bundle, nullptr, {.asset = "pump"});
     std::vector<std::string> found;
@@ -109,11 +111,7 @@ TEST_CASE("rows judged in batches get the verdicts of rows pushed one by one, bi
     for (const Row& row : rows) judge.push(row);
     judge.flush();
     CHECK(found == expected);
-    CHECK(many.take_episodes().size() == Detector(bundle, model, {}).take_episodes().size() + [&] {
-      Detector again(bundle, model, {.asset = "pump"});
-      for (const Row& row : rows) again.push(row);
-      return again.take_episodes().size();
-    }());
+    CHECK(many.take_episodes().size() == n_episodes);
   }
 }
 
