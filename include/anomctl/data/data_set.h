@@ -1,7 +1,8 @@
-// A labelled data set on disk: <folder>/{train,train_labels,eval,eval_labels}.csv and an optional meta.json (contract, section 2).
-// Thread rule: values.
+// A labelled data set on disk: <folder>/{train,train_labels,eval,eval_labels}.csv and an optional meta.json (contract,
+// section 2). Thread rule: values.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,8 @@ struct Column {
   std::string description;  // empty when not known
 };
 
-// A labelled anomaly of the eval part. `root_cause` and `affected` are column names, empty when not known.
+// A labelled anomaly of the eval part. `root_cause` is a column name, or words where the cause is none; `affected` are
+// column names. Both are empty when not known.
 struct Segment {
   RowRange rows;
   std::string root_cause;
@@ -26,24 +28,24 @@ struct Segment {
 };
 
 struct Part {
-  Matrix<double> values;            // (rows, columns), unscaled, NaN = missing
+  Matrix<double> values;             // (rows, columns), unscaled, NaN = missing
   std::vector<std::uint8_t> labels;  // 1 = anomalous, one a row
-  std::vector<RowRange> runs;       // contiguous stretches: no window crosses a border; always covers all rows
-  std::vector<Nanoseconds> times;   // one a row; where the folder knows none: epoch + row * period
+  std::vector<RowRange> runs;        // contiguous stretches: no window crosses a border; always covers all rows
+  std::vector<Nanoseconds> times;    // one a row; where the folder knows none: epoch + row * period, eval after train
 };
 
 struct DataSet {
   std::string name;
   fs::path folder;
-  std::vector<Column> columns;      // c0, c1, ... when meta.json names none
+  std::vector<Column> columns;  // c0, c1, ... when meta.json names none
   double period_s = 1;
-  bool has_meta = false;            // without it eval is taken to follow train
+  bool has_meta = false;  // without it eval is taken to follow train
   Part train, eval;
-  std::vector<Segment> segments;    // of eval, from meta.json, else from the runs of 1 in eval_labels
-  std::string active_when;          // expression over columns, empty: always active
+  std::vector<Segment> segments;  // of eval, from meta.json, else from the runs of 1 in eval_labels
+  std::string active_when;        // expression over columns, empty: always active
   double settle_s = 0;
-  Json meta;                        // meta.json as read, null without it
-  std::string hash;                 // SHA-256 over the four files and meta.json
+  Json meta;         // meta.json as read, null without it
+  std::string hash;  // SHA-256 over the four files and meta.json
   std::vector<std::string> column_names() const;
 };
 

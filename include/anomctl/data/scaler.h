@@ -1,6 +1,7 @@
 // Scaling of columns, fitted on train rows only. A column that is constant there is only shifted. Thread rule: a value.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,6 +35,7 @@ class Scaler {
  private:
   Kind kind_ = Kind::none;
   std::vector<double> shift_, scale_;
+  std::vector<double> spread_;  // as fitted: 0 where the column is constant and scale_ is 1
 };
 
 }  // namespace anomctl
