@@ -57,6 +57,7 @@ void CsvReader::check_cells(std::size_t count) const {
 
 bool CsvReader::next(std::vector<std::string_view>& cells) {
   cells.clear();
+  const std::int64_t line_before = line_;
   line_ = next_line_;
   std::size_t seen = 0;  // bytes after begin_ that hold no line end
   const char* stop = nullptr;
@@ -72,7 +73,10 @@ bool CsvReader::next(std::vector<std::string_view>& cells) {
     }
     if (!more()) break;
   }
-  if (stop == nullptr && seen == 0) return false;
+  if (stop == nullptr && seen == 0) {
+    line_ = line_before;
+    return false;
+  }
   const char* start = buffer_.data() + begin_;
   std::size_t length = stop == nullptr ? seen : static_cast<std::size_t>(stop - start);
   if (length > settings_.max_record_bytes) {
