@@ -69,6 +69,15 @@ void check_network(const Bundle& bundle) {
   } catch (const UsageError& error) {
     throw input_error(fmt::format("settings: {}", error.what()));
   }
+  const auto targets = static_cast<std::int64_t>(bundle.settings.target_dims.size());
+  const std::int64_t outputs = bundle.settings.out_dim > 0 ? bundle.settings.out_dim : sensors;
+  if (outputs > sensors || (targets > 0 && targets != outputs)) {
+    throw input_error(
+        fmt::format("settings: out_dim {} and {} target_dims do not fit {} columns", outputs, targets, sensors));
+  }
+  for (const std::int64_t target : bundle.settings.target_dims) {
+    if (target < 0 || target >= sensors) throw input_error(fmt::format("settings.target_dims holds {}", target));
+  }
 }
 
 Bundle parse(const Json& json) {

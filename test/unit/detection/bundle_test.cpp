@@ -101,6 +101,9 @@ TEST_CASE("sizes that a file claims are checked before they are believed") {
   refused("settings", "gru_hid_dim", -1);
   refused("settings", "n_features", 4);
   refused("settings", "kernel_size", 4);
+  refused("settings", "out_dim", 4);
+  refused("settings", "target_dims", std::vector<int>{0, 3, 1});
+  refused("settings", "target_dims", std::vector<int>{1});
   refused("period_s", nullptr, 0);
   refused("columns", nullptr, Json::array());
   refused("thresholds", nullptr, Json::parse(R"({"pot":"high"})"));
