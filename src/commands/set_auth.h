@@ -1,0 +1,44 @@
+// `anomctl set-auth`: users, passwords and token of the composition (contract, section 6).
+#pragma once
+
+#include <string>
+
+#include "anomctl/core/files.h"
+#include "commands/command.h"
+
+namespace anomctl {
+
+struct SetAuthOptions {
+  std::string mosquitto_sensor_user = "sensor_blade", mosquitto_manager_user = "manager_blade";
+  std::string mosquitto_telegraf_user = "telegraf", influxdb_user = "admin";
+  std::string mosquitto_sensor_pass, mosquitto_manager_pass, mosquitto_telegraf_pass, influxdb_pass;
+  std::string topic_org = "windmill";
+  fs::path output = "compose/secrets";
+  bool generate = false;
+  bool force = false;
+  bool rotate = false;
+
+  static void fields(auto& self, auto&& field) {
+    field("mosquitto_sensor_pass", self.mosquitto_sensor_pass, "password with which sensors publish readings",
+          Secret{});
+    field("mosquitto_manager_pass", self.mosquitto_manager_pass, "password of the manager", Secret{});
+    field("mosquitto_telegraf_pass", self.mosquitto_telegraf_pass, "password of Telegraf at the broker", Secret{});
+    field("influxdb_pass", self.influxdb_pass, "password of InfluxDB's first user, at least 8 characters", Secret{});
+    field("mosquitto_sensor_user", self.mosquitto_sensor_user, "user name of the sensors");
+    field("mosquitto_manager_user", self.mosquitto_manager_user, "user name of the manager");
+    field("mosquitto_telegraf_user", self.mosquitto_telegraf_user, "user name of Telegraf");
+    field("influxdb_user", self.influxdb_user, "InfluxDB's first user");
+    field("topic_org", self.topic_org, "first part of every topic, for the access list");
+    field("output", self.output, "folder for the secrets; .env goes to the folder above");
+    field("generate", self.generate, "make the passwords that are not given");
+    field("force", self.force, "overwrite secrets that exist");
+    field("rotate", self.rotate,
+          "new passwords and token in place of those that exist, all made by the system's random source");
+  }
+};
+
+// Writes all files or none. Throws UsageError when a password is missing and nobody can be asked, or when files exist.
+void write_secrets(const SetAuthOptions& options);
+CommandSpec set_auth_command();
+
+}  // namespace anomctl
