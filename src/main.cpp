@@ -1,1 +1,6 @@
-int main() { return 0; }
+#include <string>
+#include <vector>
+
+#include "commands/program.h"
+
+int main(int argc, char** argv) { return anomctl::run_program(std::vector<std::string>(argv + 1, argv + argc)); }

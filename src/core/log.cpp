@@ -12,11 +12,14 @@
 namespace anomctl {
 namespace {
 
+const std::string kEraseLine = "\r\033[K";
+
 struct Sink {
   std::mutex mutex;
   std::atomic<LogLevel> level{LogLevel::info};
   std::atomic<bool> json{false};
   std::atomic<bool> color{false};
+  std::string status;  // guarded by mutex
 };
 Sink& sink() {
   static Sink instance;
@@ -64,7 +67,17 @@ void log_line(LogLevel level, std::string_view message) {
   }
   line += '\n';
   const std::lock_guard lock(sink().mutex);
+  if (!sink().status.empty()) line = kEraseLine + line + sink().status;
   std::fwrite(line.data(), 1, line.size(), stderr);
+  std::fflush(stderr);
+}
+
+void set_status_line(std::string_view line) {
+  const std::lock_guard lock(sink().mutex);
+  if (line.empty() && sink().status.empty()) return;
+  sink().status = line;
+  const std::string text = kEraseLine + sink().status;
+  std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);
 }
 

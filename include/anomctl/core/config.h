@@ -45,7 +45,7 @@ std::map<std::string, std::string> resolve(const std::vector<Field>& fields, con
 
 // The known name closest to `name` by edit distance, if it is close enough to be a misspelling.
 std::optional<std::string> nearest(std::string_view name, const std::vector<std::string>& known);
-// "--Window-Size", "window-size", "window_size" -> "window_size".
+// "--Window-Size", "window-size", "window_size" -> "window_size"; "models import" -> "models_import".
 std::string canonical_name(std::string_view name);
 
 }  // namespace anomctl

@@ -18,6 +18,8 @@ struct LogSettings {
 void configure_log(const LogSettings& settings);
 void log_line(LogLevel level, std::string_view message);
 bool log_enabled(LogLevel level);
+// A line at the bottom of the terminal that log lines push up; "" takes it away. Only for a stderr that is a terminal.
+void set_status_line(std::string_view line);
 
 template <class... A>
 void log_debug(fmt::format_string<A...> format, A&&... args) {
