@@ -1,0 +1,16 @@
+# Writes SOURCE and HEADER for anomctl_embed.
+file(READ ${INPUT} content)
+string(LENGTH "${content}" length)
+# Raw string literals end at 64 KiB in some compilers: pieces, concatenated by the compiler.
+set(pieces "")
+set(at 0)
+while(at LESS length)
+  string(SUBSTRING "${content}" ${at} 8000 piece)
+  string(APPEND pieces "R\"~embed~(${piece})~embed~\"\n")
+  math(EXPR at "${at} + 8000")
+endwhile()
+if(length EQUAL 0)
+  set(pieces "\"\"")
+endif()
+file(WRITE ${HEADER} "#pragma once\n#include <string_view>\nnamespace anomctl::embedded {\nextern const std::string_view ${NAME};\n}\n")
+file(WRITE ${SOURCE} "#include \"embedded/${NAME}.h\"\nnamespace anomctl::embedded {\nconst std::string_view ${NAME} =\n${pieces};\n}\n")

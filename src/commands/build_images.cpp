@@ -1,0 +1,100 @@
+#include "commands/build_images.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "anomctl/core/error.h"
+#include "anomctl/core/log.h"
+#include "anomctl/core/module_loader.h"
+#include "anomctl/data/data_set.h"
+#include "anomctl/deploy/container_images.h"
+#include "anomctl/detection/bundle.h"
+#include "embedded/base_dockerfile.h"
+#include "embedded/detector_dockerfile.h"
+#include "embedded/generator_dockerfile.h"
+#include "embedded/manager_dockerfile.h"
+
+namespace anomctl {
+namespace {
+
+std::string image_name(const BuildImagesOptions& o, const std::string& role) {
+  return fmt::format("{}/{}-{}:{}", o.company, o.repository, role, o.tag);
+}
+
+std::string base_image(const BuildImagesOptions& o) {
+  return o.ubuntu_version.empty() ? o.base_image : "ubuntu:" + o.ubuntu_version;
+}
+
+// What the role adds to the base, and its Dockerfile.
+std::string stage(const BuildImagesOptions& o, const std::string& role, const fs::path& context) {
+  std::map<std::string, std::string> values = {
+      {"BASE", image_name(o, "base")}, {"BASE_IMAGE", base_image(o)}, {"VERSION", o.tag}};
+  if (role == "base") {
+    stage_runtime(context, executable_path(), loaded_libraries());
+    return render_template(embedded::base_dockerfile, values);
+  }
+  if (role == "detector") {
+    if (o.bundle.empty()) throw UsageError("the detector's image holds a bundle: give --bundle DIR");
+    load_bundle(o.bundle);  // a broken bundle is found here, not in production
+    stage_folder(o.bundle, context / "bundle");
+    return render_template(embedded::detector_dockerfile, values);
+  }
+  if (role == "generator") {
+    const fs::path folder = find_data_set(o.datasets_dir, o.dataset);
+    values["DATASET"] = folder.filename().string();
+    stage_folder(folder, context / "datasets" / folder.filename());
+    return render_template(embedded::generator_dockerfile, values);
+  }
+  return render_template(embedded::manager_dockerfile, values);
+}
+
+void build(const BuildImagesOptions& o, const std::string& role, Context& context) {
+  std::optional<TemporaryFolder> temporary;
+  fs::path folder = o.context;
+  if (folder.empty()) folder = temporary.emplace().path();
+  folder /= role;
+  fs::remove_all(folder);
+  fs::create_directories(folder);
+  write_file_atomic(folder / "Dockerfile", stage(o, role, folder));
+  std::vector<std::string> command = {o.engine, "build", "--tag", image_name(o, role)};
+  if (o.progress == "plain") command.insert(command.end(), {"--progress", "plain"});
+  command.push_back(folder.string());
+  if (o.dry_run) {
+    context.text(fmt::format("{}", fmt::join(command, " ")));
+    context.text(read_file(folder / "Dockerfile"));
+  } else {
+    log_info("building {}", image_name(o, role));
+    const int code = run_program(command);
+    if (code != 0) throw failed(fmt::format("{} build ended with {} for {}", o.engine, code, image_name(o, role)));
+    context.text(fmt::format("built {}", image_name(o, role)));
+  }
+  context.result["images"].push_back(image_name(o, role));
+}
+
+int run(const BuildImagesOptions& o, Context& context) {
+  for (const auto& [name, value] :
+       {std::pair{"fastapi_version", &o.fastapi_version}, {"mlflow_version", &o.mlflow_version}}) {
+    if (!value->empty()) log_warning("{} is ignored: the images hold one program without Python", name);
+  }
+  if (!o.cuda_version.empty()) log_warning("cuda_version is ignored: these images score on the CPU");
+  std::vector<std::string> roles = o.what;
+  if (std::find(roles.begin(), roles.end(), "all") != roles.end()) roles = {"base", "detector", "generator", "manager"};
+  for (const std::string& role : roles) build(o, role, context);
+  return 0;
+}
+
+}  // namespace
+
+CommandSpec build_images_command() {
+  return make_command<BuildImagesOptions>(
+      "build-images", "Deployment", "Build container images of the roles",
+      {"anomctl build-images base", "anomctl build-images detector --bundle bundles/pump",
+       "anomctl build-images all --bundle bundles/pump --dry-run"},
+      run);
+}
+
+}  // namespace anomctl
