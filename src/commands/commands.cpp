@@ -1,10 +1,15 @@
-// The table of subcommands. Each is defined in its own pair of files.
+// The table of subcommands, in the order of --help. Each is defined in its own pair of files.
+#include "commands/build_images.h"
 #include "commands/command.h"
+#include "commands/set_auth.h"
 
 namespace anomctl {
 
 const std::vector<CommandSpec>& all_commands() {
-  static const std::vector<CommandSpec> commands = {};
+  static const std::vector<CommandSpec> commands = {
+      build_images_command(),
+      set_auth_command(),
+  };
   return commands;
 }
 
