@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "anomctl/core/error.h"
+#include "anomctl/data/condition.h"
 
 namespace anomctl {
 namespace {
@@ -80,6 +81,16 @@ void check_network(const Bundle& bundle) {
   }
 }
 
+void check_condition(const Bundle& bundle) {
+  std::vector<std::string> names;
+  for (const Column& column : bundle.columns) names.push_back(column.name);
+  try {
+    Condition::parse(bundle.active_when, names);
+  } catch (const UsageError& error) {
+    throw input_error(fmt::format("active_when: {}", error.what()));
+  }
+}
+
 Bundle parse(const Json& json) {
   const std::int64_t format = json.at("format").as_int();
   if (format != kFormat) {
@@ -104,6 +115,7 @@ Bundle parse(const Json& json) {
     throw input_error(fmt::format("chosen_threshold '{}' is not among the thresholds", bundle.chosen_threshold));
   }
   bundle.active_when = json.string_or("active_when", "");
+  check_condition(bundle);
   bundle.settle_s = json.number_or("settle_s", 0);
   if (!(bundle.settle_s >= 0)) throw input_error(fmt::format("settle_s is {}", bundle.settle_s));
   if (const Json* provenance = json.find("provenance")) bundle.provenance = *provenance;

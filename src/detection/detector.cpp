@@ -25,6 +25,9 @@ IntakeSettings intake_settings(const Bundle& bundle, const DetectorOptions& opti
   settings.max_gap = nanoseconds(options.max_gap_periods * bundle.period_s);
   settings.settle = nanoseconds(bundle.settle_s);
   settings.max_hold_rows = options.max_hold_rows;
+  std::vector<std::string> names;
+  for (const Column& column : bundle.columns) names.push_back(column.name);
+  settings.active = Condition::parse(bundle.active_when, names);
   return settings;
 }
 

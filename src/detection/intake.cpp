@@ -94,10 +94,9 @@ std::optional<std::span<const float>> Intake::push(const Row& row, IntakeRow& ou
   last_time_ = row.time;
   hold(row, out);
   out.idle = false;
-  if (settings_.active) {
+  if (!settings_.active.always()) {
     // A row that lacks the value that would tell is judged by the sensor's last one.
-    std::vector<double> known = last_value_;
-    if (!settings_.active(known)) {
+    if (!settings_.active.holds(last_value_)) {
       idle_since_ = row.time;
       out.idle = true;
     } else if (idle_since_ && row.time - *idle_since_ <= settings_.settle) {

@@ -3,12 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "anomctl/core/row.h"
+#include "anomctl/data/condition.h"
 #include "anomctl/data/scaler.h"
 #include "detection/state_bytes.h"
 
@@ -20,7 +20,7 @@ struct IntakeSettings {
   Nanoseconds max_gap = 0;  // 0: none
   Nanoseconds settle = 0;   // idle rows after an idle one, before windows begin again
   std::int64_t max_hold_rows = 10;
-  std::function<bool(std::span<const double>)> active;  // empty: always
+  Condition active;  // where it does not hold a row is idle
 };
 
 // What the second half needs to know of a row.

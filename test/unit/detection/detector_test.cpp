@@ -237,6 +237,32 @@ TEST_CASE("a sensor silent for too long is a sensor fault, all of them silent is
   CHECK(states[30] == State::normal);
 }
 
+TEST_CASE("idle rows and those that settle after them are not judged, and the window fills anew") {
+  Bundle bundle = fake_bundle();
+  bundle.active_when = "a > 0";
+  bundle.settle_s = 2;
+  Detector detector(share(bundle), fake_model(bundle), {});
+  auto rows = random_rows(40, 3, 14);
+  std::string states;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    rows[i].values[0] = i >= 10 && i < 15 ? 0 : 1 + 0.01 * rows[i].values[0];
+    if (i == 13 || i == 30) rows[i].values[0] = kMissing;  // the last value tells: idle in row 13, at work in row 30
+    const Verdict verdict = detector.push(rows[i]);
+    states += to_string(verdict.state)[0];
+    if (verdict.state == State::idle) CHECK(verdict.reason == "idle: not judged unless a > 0");
+  }
+  CHECK(states ==
+        "wwww"
+        "nnnnnn"
+        "iiiii"
+        "ii"
+        "wwww"
+        "nnnnnnnnnnnnnnnnnnn");
+  CHECK(detector.counts().idle == 7);
+  bundle.active_when = "pressure > 1";
+  CHECK_THROWS_WITH(bundle_from_json(bundle_to_json(bundle), "f"), Contains("f: active_when"));
+}
+
 TEST_CASE("a verdict's id is a hash of asset, time and values") {
   const Bundle bundle = fake_bundle();
   const auto id_of = [&](const std::string& asset, Row row) {
