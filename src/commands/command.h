@@ -1,5 +1,5 @@
-// One subcommand: a name, its settings and its work. A pair of files a subcommand defines `CommandSpec <name>_command()`;
-// commands.cpp lists them; command_line.cpp is the only file that knows CLI11.
+// One subcommand: a name, its settings and its work. A pair of files a subcommand defines `CommandSpec
+// <name>_command()`; commands.cpp lists them; program.cpp runs them.
 #pragma once
 
 #include <functional>
@@ -16,7 +16,8 @@
 
 namespace anomctl {
 
-// What main gives to a command. stdout carries results only: `text` lines for people, or with --json the one document `result`.
+// What main gives to a command. stdout carries results only: `text` lines for people, or with --json the one document
+// `result`.
 class Context {
  public:
   Context(Progress& progress, StopSignal& stop, bool json) : progress_(progress), stop_(stop), json_(json) {}
@@ -27,8 +28,8 @@ class Context {
   void text(std::string_view line) const;
   // The document that --json prints when the command returns.
   Json result = Json::object();
-  std::vector<std::string> command_line;           // for provenance, secrets removed
-  std::map<std::string, std::string> origin;       // field -> default | file | environment | flag
+  std::vector<std::string> command_line;      // for provenance, secrets removed
+  std::map<std::string, std::string> origin;  // field -> default | file | environment | flag
 
  private:
   Progress& progress_;
@@ -45,9 +46,9 @@ class BoundCommand {
 };
 
 struct CommandSpec {
-  std::string name;      // "train", "models import"
-  std::string group;     // heading in --help: "Data and models", "Live", "Deployment", "Tools"
-  std::string summary;   // one line
+  std::string name;                   // "train", "models import"
+  std::string group;                  // heading in --help: "Data and models", "Live", "Deployment", "Tools"
+  std::string summary;                // one line
   std::vector<std::string> examples;  // whole command lines
   std::function<std::unique_ptr<BoundCommand>()> make;
 };

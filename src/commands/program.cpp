@@ -187,7 +187,7 @@ const CommandSpec* find_command(const std::vector<std::string>& arguments, std::
                                close ? fmt::format("did you mean '{}'?", *close) : "see anomctl --help"));
 }
 
-int run_program(const std::vector<std::string>& arguments) {
+int run_command_line(const std::vector<std::string>& arguments) {
   StopSignal stop;
   GlobalOptions globals;
   // An error in the line itself is reported as asked, too.

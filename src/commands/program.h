@@ -38,6 +38,6 @@ void check_tables(const TomlFile& file, const std::vector<CommandSpec>& commands
 const CommandSpec* find_command(const std::vector<std::string>& arguments, std::size_t& at,
                                 const std::vector<CommandSpec>& commands);
 
-int run_program(const std::vector<std::string>& arguments);
+int run_command_line(const std::vector<std::string>& arguments);
 
 }  // namespace anomctl
