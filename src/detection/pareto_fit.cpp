@@ -23,7 +23,7 @@ Grimshaw grimshaw(std::span<const double> y, double z) {
   double logs = 0, inverses = 0, squares = 0;
   for (const double value : y) {
     const double s = 1 + z * value;
-    logs += std::log(s);
+    logs += std::log1p(z * value);
     inverses += 1 / s;
     squares += 1 / (s * s);
   }
@@ -104,9 +104,10 @@ ParetoFit fit_pareto(std::span<const double> excesses) {
   const auto n = static_cast<double>(excesses.size());
   ParetoFit best{0, average, -n * (1 + std::log(average))};
   // Left of zero up to the pole at -1 / largest, right of it up to Grimshaw's bound 2 (mean - least) / least^2; both
-  // ends and the neighbourhood of zero are looked at on logarithmic grids, as roots lie at any scale.
+  // ends and the neighbourhood of zero are looked at on logarithmic grids, as roots lie at any scale; closer to zero w
+  // is rounding.
   constexpr int kSteps = 400;
-  const double pole = 1 / largest, tiny = 1e-9 / average;
+  const double pole = 1 / largest, tiny = 1e-6 / average;
   const double bound = std::max(2 * (average - least) / (least * least), 1e3 * tiny);
   std::vector<double> left, right;
   for (int i = 0; i <= kSteps; ++i) {  // from the pole inwards

@@ -59,7 +59,7 @@ PotFit fit_pot(std::span<const double> train_scores, const PotSettings& settings
   fit.log_likelihood = pareto.log_likelihood;
   const double ratio = settings.q * n / static_cast<double>(fit.peaks);  // q over the share of peaks
   fit.threshold = fit.initial + (fit.gamma == 0 ? -fit.sigma * std::log(ratio)
-                                                : fit.sigma / fit.gamma * (std::pow(ratio, -fit.gamma) - 1));
+                                                : fit.sigma / fit.gamma * std::expm1(-fit.gamma * std::log(ratio)));
   return fit;
 }
 

@@ -67,8 +67,9 @@ void check_key(const std::string& key) {
     return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("_-. :/").find(c) != std::string_view::npos;
   };
   const fs::path path(key);
-  const bool inside = !key.empty() && key.size() <= 250 && path.is_relative() && path.lexically_normal() == path &&
-                      key.back() != '/' && *path.begin() != ".." && key != ".";
+  const bool inside = !key.empty() && key.size() <= 250 && path.is_relative() &&
+                      path.lexically_normal().native() == key && key.back() != '/' && *path.begin() != ".." &&
+                      key != ".";
   if (!inside || !std::all_of(key.begin(), key.end(), allowed))
     throw failed("'" + key + "' cannot be tracked: a name holds up to 250 letters, digits and _ - . : / and spaces");
 }
