@@ -1,0 +1,134 @@
+#include <fmt/core.h>
+
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "anomctl/data/csv.h"
+#include "anomctl/data/table.h"
+#include "data/cell_values.h"
+#include "data/column_names.h"
+#include "data/stamps.h"
+
+namespace anomctl {
+namespace {
+
+class TableReader : public LabelledSource {
+ public:
+  TableReader(const TableSettings& settings, const TableLayout& layout, ReadReport& report)
+      : settings_(settings), layout_(layout), report_(report), stamps_(settings.zone) {}
+
+  const std::vector<std::string>& columns() const override { return layout_.names; }
+  bool label() const override { return label_; }
+  bool starts_run() const override { return starts_run_; }
+  std::int64_t file_number() const override { return static_cast<std::int64_t>(file_) - 1; }
+  std::string where() const override { return fmt::format("{}:{}", reader_->name(), reader_->line()); }
+
+  bool next(Row& row) override {
+    starts_run_ = false;
+    while (true) {
+      if (!reader_ || !reader_->next(cells_)) {
+        if (file_ == settings_.files.size()) return false;
+        open_next();
+        continue;
+      }
+      if (cells_.empty()) continue;  // at the end, or between blocks
+      break;
+    }
+    if (cells_.size() != layout_.header.size()) {
+      throw reader_->error(fmt::format("{} values where {} are expected", cells_.size(), layout_.header.size()));
+    }
+    ++report_.rows_read;
+    read_time(row);
+    label_ = layout_.label && read_label();
+    const std::size_t k = layout_.data.size();
+    row.values.resize(k);
+    for (std::size_t i = 0; i < k; ++i) row.values[i] = read_value(cells_[layout_.data[i]], i);
+    return true;
+  }
+
+ private:
+  void open_next() {
+    const fs::path& file = settings_.files[file_++];
+    reader_ = std::make_unique<CsvReader>(file, CsvSettings{.delimiter = layout_.delimiter});
+    starts_run_ = true;
+    last_time_.reset();
+    if (!layout_.has_header) return;
+    while (reader_->next(cells_) && cells_.empty()) {
+    }
+    if (file_ == 1) return;
+    std::vector<std::string> header;
+    for (std::size_t c = 0; c < cells_.size(); ++c) {
+      const std::string_view name = trim(cells_[c]);
+      header.push_back(name.empty() ? fmt::format("c{}", c) : std::string(name));
+    }
+    if (header != layout_.header) {
+      throw reader_->error(
+          fmt::format("the columns differ from those of {}: {}", settings_.files.front().string(), list_names(header)));
+    }
+  }
+
+  void read_time(Row& row) {
+    if (!layout_.time) {
+      row.time = row_number_++ * settings_.period;
+      return;
+    }
+    const std::string_view cell = cells_[*layout_.time];
+    const auto stamp = stamps_.read(cell, last_time_);
+    if (!stamp)
+      throw reader_->error(fmt::format("{} in '{}' is no time stamp", shown(cell), layout_.header[*layout_.time]));
+    if (stamp->kind == TimeZone::Instants::Kind::repeated) report_.repeated_hour.add(where());
+    if (stamp->kind == TimeZone::Instants::Kind::skipped) report_.skipped_hour.add(where());
+    row.time = stamp->time;
+    last_time_ = stamp->time;
+  }
+
+  bool read_label() const {
+    const std::string_view cell = cells_[*layout_.label];
+    const auto label = label_value(cell);
+    if (!label) {
+      throw reader_->error(
+          fmt::format("a label is 0 or 1, found {} in '{}'", shown(cell), layout_.header[*layout_.label]));
+    }
+    return *label;
+  }
+
+  double read_value(std::string_view cell, std::size_t i) {
+    double value = 0;
+    const auto [end, status] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+    if (status == std::errc() && end == cell.data() + cell.size() && std::isfinite(value)) return value;
+    const CellValue slow = cell_value(cell, layout_.decimal_comma);
+    if (slow.kind == CellValue::Kind::number) return slow.number;
+    if (slow.kind == CellValue::Kind::text) {
+      if (settings_.bad_cells == BadCells::error) {
+        throw reader_->error(
+            fmt::format("column '{}' holds {}: expected a number (--bad-cells missing counts such cells as missing)",
+                        layout_.names[i], shown(cell)));
+      }
+      report_.text_cells.add(where());
+    } else {
+      report_.missing_cells.add(where());
+    }
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+
+  const TableSettings settings_;
+  const TableLayout layout_;
+  ReadReport& report_;
+  StampReader stamps_;
+  std::unique_ptr<CsvReader> reader_;
+  std::size_t file_ = 0;  // files opened so far
+  std::vector<std::string_view> cells_;
+  std::int64_t row_number_ = 0;
+  std::optional<Nanoseconds> last_time_;
+  bool label_ = false, starts_run_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<LabelledSource> open_table(const TableSettings& settings, const TableLayout& layout,
+                                           ReadReport& report) {
+  return std::make_unique<TableReader>(settings, layout, report);
+}
+
+}  // namespace anomctl
