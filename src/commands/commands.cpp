@@ -1,14 +1,18 @@
 // The table of subcommands, in the order of --help. Each is defined in its own pair of files.
 #include "commands/build_images.h"
 #include "commands/command.h"
+#include "commands/completion.h"
+#include "commands/create_datasets.h"
+#include "commands/doctor.h"
+#include "commands/reference.h"
 #include "commands/set_auth.h"
 
 namespace anomctl {
 
 const std::vector<CommandSpec>& all_commands() {
   static const std::vector<CommandSpec> commands = {
-      build_images_command(),
-      set_auth_command(),
+      create_datasets_command(), build_images_command(), set_auth_command(),
+      doctor_command(),          completion_command(),   reference_command(),
   };
   return commands;
 }

@@ -68,10 +68,13 @@ void check_limits(const Field& field, const std::string& text) {
   }
   if ((!field.lo && !field.hi) || text.empty()) return;
   double value = 0;
-  if (const auto duration = parse_duration(text); duration && field.type == "duration")
+  if (field.type == "duration") {
+    const auto duration = parse_duration(text);
+    if (!duration) return;  // the parser of the value says what is wrong
     value = duration->seconds();
-  else
+  } else {
     value = number<double>(text, "a number");
+  }
   if (field.lo && !(value >= *field.lo)) {
     throw UsageError(field.hi ? fmt::format("{} is outside {} to {}", text, shortest(*field.lo), shortest(*field.hi))
                               : fmt::format("{} is below {}", text, shortest(*field.lo)));

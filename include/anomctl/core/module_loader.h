@@ -15,9 +15,11 @@ struct ModuleRequest {
   std::string purpose;            // "training", for the message when it is missing
   std::vector<fs::path> preload;  // libraries opened first, RTLD_GLOBAL, in this order
 };
-// The entry symbol's address. Looks in $ANOMCTL_MODULE_DIR, beside the executable and in <prefix>/lib/anomctl.
+// The entry symbol's address. Looks in $ANOMCTL_MODULE_DIR, beside the executable and in <prefix>/lib/anomctl/modules.
 // Throws Error(failed) saying where it looked and how to get it.
 void* load_module(const ModuleRequest& request);
+// The file that load_module would open; empty when there is none.
+fs::path find_module(const std::string& file_name);
 fs::path executable_path();
 
 }  // namespace anomctl
