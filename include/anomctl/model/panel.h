@@ -6,7 +6,8 @@
 //             the VAR's residuals (leave-one-out residual = (P e)_i / P_ii), summed over sensors, log1p, EWMA
 //   var       vector autoregression by ridge, residuals whitened with a Ledoit-Wolf covariance of held-out rows, log1p,
 //   EWMA
-// Thread rule: PanelModel is constant once fitted and may be shared; one PanelScorer a stream and thread.
+// A fourth, the relation network, speaks with the weight that its held-out rows gave it (relation_network.h); at 0 it
+// is not run. Thread rule: PanelModel is constant once fitted and may be shared; one PanelScorer a stream and thread.
 #pragma once
 
 #include <array>
@@ -19,6 +20,7 @@
 #include "anomctl/core/json.h"
 #include "anomctl/core/matrix.h"
 #include "anomctl/core/row.h"
+#include "anomctl/model/relation_network.h"
 
 namespace anomctl {
 
@@ -59,6 +61,13 @@ struct TailCurve {
 inline constexpr std::size_t kPanelMembers = 3;
 inline constexpr std::array<const char*, kPanelMembers> kPanelMemberNames = {"chart", "relation", "var"};
 
+// The relation network as a member: what is left after its gated correction, whitened, log1p, EWMA, calibrated.
+struct NetworkMember {
+  RelationNetwork network;
+  Matrix<double> precision;  // (k, k), of the corrected residuals on held-out rows
+  TailCurve tail;
+};
+
 struct PanelModel {
   PanelSettings settings;
   std::vector<double> mean, deviation;  // k, of the train rows; deviation 1 where a column is constant
@@ -66,24 +75,38 @@ struct PanelModel {
   std::vector<double> residual_scale;   // k
   Matrix<double> precision;             // (k, k), of the scaled residuals
   std::array<TailCurve, kPanelMembers> tails;
+  std::shared_ptr<const NetworkMember> network;  // null where it explains nothing
 
   std::size_t sensors() const { return mean.size(); }
+  // Rows of a run before the first one that is judged.
+  std::size_t warm_up() const;
+  double voice() const { return network ? network->network.voice : 0; }
+  // Everything but the network's parameters, which `network_values` gives (empty without a network).
   Json to_json() const;
-  static PanelModel from_json(const Json& json);  // checks every size; throws Error(bad_input)
+  Tensor network_values() const;
+  static PanelModel from_json(const Json& json,
+                              const Tensor& network_values = {});  // checks every size; throws Error(bad_input)
 };
 
 // rows: (n, k) in the sensors' units, NaN = missing. Rows with use[r] == 0 are left out of every fit (empty: all are
 // used). Requires runs that cover the rows. Throws Error(bad_input) with fewer than 30 usable rows.
 PanelModel fit_panel(const Matrix<double>& rows, std::span<const RowRange> runs, std::span<const std::uint8_t> use,
                      const PanelSettings& settings);
+// Trains the relation network on what the fitted panel's linear relation leaves over and makes it a member when it has
+// a voice. Returns what was trained either way.
+RelationNetwork fit_network_member(PanelModel& panel, const Matrix<double>& rows, std::span<const RowRange> runs,
+                                   std::span<const std::uint8_t> use, const RelationSettings& settings);
+// "explains 88 % of what linear relations leave over" or "finds nothing beyond linear relations: it stays silent".
+std::string describe_voice(const RelationNetwork& network);
 
 // What the panel says of one row.
 struct PanelOpinion {
-  double score = 0;                         // mean of the members' surprises, -log10 probability
+  double score = 0;  // -log10 probability: (1 - voice) * mean of the linear members + voice * the network
   std::array<double, kPanelMembers> raw{};  // the members' own scores
   std::array<double, kPanelMembers> surprise{};
-  std::vector<double> share;     // k, sums to 1: each sensor's part in the score
-  std::vector<double> expected;  // k, in the sensor's unit: given the other sensors and the last rows
+  double network_raw = 0, network_surprise = 0;  // 0 without a network
+  std::vector<double> share;                     // k, sums to 1: each sensor's part in the score
+  std::vector<double> expected;                  // k, in the sensor's unit: given the other sensors and the last rows
 };
 
 class PanelScorer {
@@ -91,26 +114,35 @@ class PanelScorer {
   explicit PanelScorer(std::shared_ptr<const PanelModel> model);
   // The next row starts a new run.
   void restart();
-  // False for the first `lags` rows of a run: `out` is unchanged. row: k values in the sensors' units, NaN = missing
+  // False for the first `warm_up` rows of a run: `out` is unchanged. row: k values in the sensors' units, NaN = missing
   // (the last value is held as input and the sensor takes no part in this row's score).
   bool push(std::span<const double> row, PanelOpinion& out);
+  // Of the last row pushed: its clipped z-scores, and what the linear relation left over of each sensor in about unit
+  // deviations.
+  std::span<const double> newest_input() const { return std::span(past_).first(z_.size()); }
+  std::span<const double> leave_one_out() const { return alone_; }
   // All state between rows as numbers, for snapshots.
   std::vector<double> state() const;
   void restore(std::span<const double> state);
 
  private:
   void residuals(std::span<const double> row);
+  void judge_linear(PanelOpinion& out, bool first);
+  void judge_network(PanelOpinion& out, bool first);
   void attribute(PanelOpinion& out) const;
 
   std::shared_ptr<const PanelModel> model_;
-  std::size_t seen_ = 0;                            // rows since the last restart, counted up to lags + 1
-  std::vector<double> past_;                        // (lags, k) clipped z-scores, newest first
-  std::vector<double> chart_;                       // k, EWMA of z
-  double relation_ = 0, var_ = 0;                   // smoothed log scores
-  std::vector<double> relation_share_, var_share_;  // k, smoothed parts
+  std::size_t seen_ = 0;                         // rows since the last restart, counted up to warm_up + 1
+  std::vector<double> past_;                     // (warm_up, k) clipped z-scores, newest first
+  std::vector<double> chart_;                    // k, EWMA of z
+  double relation_ = 0, var_ = 0, network_ = 0;  // smoothed log scores
+  std::vector<double> relation_share_, var_share_, network_share_;  // k, smoothed parts
   // Of the row at hand:
-  std::vector<double> z_, residual_, whitened_;  // k: z-score, scaled residual e, P e
+  std::vector<double> z_, residual_, whitened_, alone_,
+      correction_;  // k: z-score, scaled residual e, P e, leave-one-out
   std::vector<std::uint8_t> missing_;
+  RelationWorkspace<float> work_;
+  std::vector<float> network_in_, network_out_;
 };
 
 }  // namespace anomctl

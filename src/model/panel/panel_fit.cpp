@@ -7,11 +7,10 @@
 
 #include "anomctl/core/error.h"
 #include "anomctl/model/panel.h"
+#include "model/panel/covariance.h"
 
 namespace anomctl {
 namespace {
-
-using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 // The rows that the fit may use, as z-scores with gaps filled, and for each the rows before it.
 struct Prepared {
@@ -82,21 +81,6 @@ RowMajor residuals_of(const PanelModel& m, const Prepared& p, std::size_t first)
   return out;
 }
 
-// Ledoit and Wolf 2004: shrinkage of the sample covariance towards a multiple of the identity.
-Eigen::MatrixXd ledoit_wolf(const RowMajor& residuals) {
-  const auto n = static_cast<double>(residuals.rows());
-  const Eigen::Index k = residuals.cols();
-  const RowMajor x = residuals.rowwise() - residuals.colwise().mean();
-  const Eigen::MatrixXd sample = x.transpose() * x / n;
-  const double mu = sample.trace() / static_cast<double>(k);
-  const Eigen::MatrixXd identity = Eigen::MatrixXd::Identity(k, k);
-  const double distance = (sample - mu * identity).squaredNorm();
-  const RowMajor squares = x.array().square();
-  const double noise = ((squares.transpose() * squares / n) - sample.array().square().matrix()).sum() / n;
-  const double shrinkage = distance > 0 ? std::clamp(noise / distance, 0.0, 1.0) : 1.0;
-  return (1 - shrinkage) * sample + shrinkage * mu * identity;
-}
-
 // VAR on the first `count` usable rows; residual scale from all of them; precision from the rows [held_from, end).
 void fit_core(PanelModel& m, const Prepared& p, std::size_t count, std::size_t held_from) {
   const std::size_t k = m.sensors();
@@ -109,16 +93,7 @@ void fit_core(PanelModel& m, const Prepared& p, std::size_t count, std::size_t h
   }
   RowMajor held = all.bottomRows(static_cast<Eigen::Index>(p.usable.size() - held_from));
   for (std::size_t i = 0; i < k; ++i) held.col(static_cast<Eigen::Index>(i)) /= m.residual_scale[i];
-  Eigen::MatrixXd covariance = ledoit_wolf(held);
-  covariance.diagonal().array() += 1e-6;
-  const Eigen::MatrixXd precision =
-      covariance.llt().solve(Eigen::MatrixXd::Identity(covariance.rows(), covariance.cols()));
-  m.precision = Matrix<double>(k, k);
-  for (std::size_t i = 0; i < k; ++i) {
-    for (std::size_t j = 0; j < k; ++j) {
-      m.precision(i, j) = precision(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j));
-    }
-  }
+  m.precision = shrunk_precision(held);
 }
 
 // Mean and deviation of each column over the usable cells.

@@ -15,6 +15,14 @@ Json json_of(const Matrix<double>& m) {
   return rows;
 }
 
+Json json_of(const TailCurve& tail) {
+  Json j = Json::object();
+  j["sample"] = Json(tail.sample);
+  j["knee"] = tail.knee;
+  j["mean_excess"] = tail.mean_excess;
+  return j;
+}
+
 std::vector<double> finite(const Json& array, std::size_t size, const char* what) {
   std::vector<double> out = doubles(array);
   if (out.size() != size)
@@ -40,6 +48,15 @@ std::vector<double> positive(std::vector<double> values, const char* what) {
   return values;
 }
 
+TailCurve tail_from(const Json& j) {
+  TailCurve tail;
+  tail.sample = doubles(j.at("sample"));
+  if (tail.sample.empty()) throw input_error("panel: a tail has no sample");
+  tail.knee = j.at("knee").as_double();
+  tail.mean_excess = positive({j.at("mean_excess").as_double()}, "mean_excess").front();
+  return tail;
+}
+
 }  // namespace
 
 Json PanelModel::to_json() const {
@@ -53,15 +70,20 @@ Json PanelModel::to_json() const {
   j["residual_scale"] = Json(residual_scale);
   j["precision"] = json_of(precision);
   for (std::size_t i = 0; i < kPanelMembers; ++i) {
-    Json& tail = j["tails"][kPanelMemberNames[i]];
-    tail["sample"] = Json(tails[i].sample);
-    tail["knee"] = tails[i].knee;
-    tail["mean_excess"] = tails[i].mean_excess;
+    j["tails"][kPanelMemberNames[i]] = json_of(tails[i]);
+  }
+  if (network) {
+    Json& n = j["network"];
+    n = network->network.to_json();
+    n["precision"] = json_of(network->precision);
+    n["tail"] = json_of(network->tail);
   }
   return j;
 }
 
-PanelModel PanelModel::from_json(const Json& j) {
+Tensor PanelModel::network_values() const { return network ? network->network.to_tensor() : Tensor{}; }
+
+PanelModel PanelModel::from_json(const Json& j, const Tensor& network_values) {
   PanelModel m;
   const Json& s = j.at("settings");
   for (Field& field : describe(m.settings)) {
@@ -82,11 +104,14 @@ PanelModel PanelModel::from_json(const Json& j) {
       throw input_error("panel: the precision matrix has a diagonal that is not above zero");
   }
   for (std::size_t i = 0; i < kPanelMembers; ++i) {
-    const Json& tail = j.at("tails").at(kPanelMemberNames[i]);
-    m.tails[i].sample = doubles(tail.at("sample"));
-    if (m.tails[i].sample.empty()) throw input_error("panel: a tail has no sample");
-    m.tails[i].knee = tail.at("knee").as_double();
-    m.tails[i].mean_excess = positive({tail.at("mean_excess").as_double()}, "mean_excess").front();
+    m.tails[i] = tail_from(j.at("tails").at(kPanelMemberNames[i]));
+  }
+  if (const Json* n = j.find("network")) {
+    NetworkMember member;
+    member.network = RelationNetwork::from(*n, network_values, k);
+    member.precision = matrix_from(n->at("precision"), k, k, "the network's precision");
+    member.tail = tail_from(n->at("tail"));
+    m.network = std::make_shared<const NetworkMember>(std::move(member));
   }
   return m;
 }

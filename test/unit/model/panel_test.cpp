@@ -122,3 +122,51 @@ TEST_CASE("a tail says how rare a score is") {
   CHECK(tail.surprise(2) > tail.surprise(1.5));
   CHECK(std::isfinite(tail.surprise(1e12)));
 }
+
+TEST_CASE("the relation network becomes a member where it explains what the linear panel leaves over") {
+  std::mt19937 random(21);
+  std::normal_distribution<double> noise;
+  const auto product_plant = [&](std::size_t n) {
+    Matrix<double> rows;
+    double a = 0, b = 0;
+    for (std::size_t r = 0; r < n; ++r) {
+      a = 0.9 * a + 0.4 * noise(random);
+      b = 0.9 * b + 0.4 * noise(random);
+      rows.append_row(std::vector<double>{a, b, a * b + 0.05 * noise(random)});
+    }
+    return rows;
+  };
+  const Matrix<double> train = product_plant(4000);
+  const std::vector<RowRange> runs = {{0, 3999}};
+  auto model = std::make_shared<PanelModel>(fit_panel(train, runs, {}, {}));
+  const auto linear = std::make_shared<PanelModel>(*model);
+  RelationSettings settings;
+  settings.epochs = 15;
+  settings.width = 8;
+  settings.hidden = 16;
+  const RelationNetwork trained = fit_network_member(*model, train, runs, {}, settings);
+  REQUIRE(model->network);
+  CHECK(trained.explained[2] > 0.5);
+  CHECK(describe_voice(trained).find("explains") != std::string::npos);
+
+  // The product takes another course of itself: in range, but against its factors.
+  Matrix<double> test = product_plant(600);
+  for (std::size_t r = 300; r < 360; ++r) test(r, 2) = test(r - 250, 2);
+  const auto contrast = [&](const std::shared_ptr<const PanelModel>& m) {
+    PanelScorer scorer(m);
+    const auto opinions = judge(scorer, test);
+    double normal = 0, broken = 0;
+    const std::size_t skipped = m->warm_up();
+    for (std::size_t i = 0; i < opinions.size(); ++i) {
+      const std::size_t row = i + skipped;
+      if (row < 300) normal += opinions[i].score / 297;
+      if (row >= 310 && row < 360) broken += opinions[i].score / 50;
+    }
+    return broken - normal;
+  };
+  CHECK(contrast(model) > contrast(linear));
+  CHECK(contrast(model) > 1);
+  const PanelModel copy = PanelModel::from_json(Json::parse(model->to_json().dump()), model->network_values());
+  CHECK(copy.voice() == model->voice());
+  CHECK_THROWS_AS(PanelModel::from_json(model->to_json()), Error);
+}
