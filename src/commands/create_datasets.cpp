@@ -1,0 +1,202 @@
+#include "commands/create_datasets.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "anomctl/core/error.h"
+#include "anomctl/data/regular.h"
+#include "anomctl/data/table.h"
+
+namespace anomctl {
+namespace {
+
+constexpr const char* kCatsChannels = "17 channels of the Controlled Anomalies Time Series data set";
+
+std::string lower(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  }
+  return text;
+}
+
+// A source with what its form tells about it.
+struct OpenedSource {
+  std::unique_ptr<LabelledSource> rows;
+  SourceShape shape;
+  std::vector<std::string> file_names;
+  std::string described;  // for meta.json
+  std::string default_name;
+  bool on_grid = false;  // rows of several rates meet on a grid even when no period is asked for
+};
+
+void refuse(bool given, const char* option, const std::string& source) {
+  if (given) throw UsageError(fmt::format("--{} does not go with --source {}", option, source));
+}
+
+TableSettings table_settings(const CreateDatasetsOptions& options, const TimeZone& zone) {
+  TableSettings settings;
+  settings.time_column = options.time_column;
+  settings.label_column = options.label_column;
+  settings.columns = options.columns;
+  settings.exclude = options.exclude;
+  settings.bad_cells = options.bad_cells == "missing" ? BadCells::missing : BadCells::error;
+  settings.zone = zone;
+  if (options.period) settings.period = options.period->ns;
+  if (options.delimiter == "tab" || options.delimiter == "\\t") {
+    settings.delimiter = '\t';
+  } else if (!options.delimiter.empty()) {
+    if (options.delimiter.size() != 1) throw UsageError("--delimiter: expected one character, or tab");
+    settings.delimiter = options.delimiter[0];
+  }
+  return settings;
+}
+
+OpenedSource open_files(const TableSettings& settings, ReadReport& report) {
+  OpenedSource opened;
+  const TableLayout layout = guess_layout(settings, report);
+  opened.rows = open_table(settings, layout, report);
+  opened.shape = layout.shape;
+  if (settings.files.size() > 1) {
+    for (const fs::path& file : settings.files) opened.file_names.push_back(file.filename().string());
+  }
+  return opened;
+}
+
+OpenedSource open_cats(const CreateDatasetsOptions& options, const TimeZone& zone, DataSetPlan& plan,
+                       ReadReport& report) {
+  refuse(!options.data.empty(), "data", "cats");
+  refuse(options.data_csv.has_value(), "data-csv", "cats");
+  refuse(!options.tag.empty(), "tag", "cats");
+  TableSettings settings = table_settings(options, zone);
+  const fs::path folder = fs::is_regular_file(options.input) ? options.input.parent_path() : options.input;
+  const fs::path data = folder / "data.csv", metadata = options.anomalies_csv.value_or(folder / "metadata.csv");
+  if (!fs::exists(data)) {
+    throw input_error(
+        fmt::format("there is no {}: --input names the folder that holds data.csv and metadata.csv", data.string()));
+  }
+  settings.files = {data};
+  settings.never = {"y", "category"};
+  OpenedSource opened = open_files(settings, report);
+  if (fs::exists(metadata)) {
+    plan.anomalies = read_anomalies(metadata, zone, report);
+    plan.have_anomalies = true;
+  } else {
+    report.notes.push_back(
+        fmt::format("there is no {}: anomalies are the rows with y other than 0", metadata.string()));
+  }
+  opened.described = fmt::format("{} ({})", kCatsChannels, data.filename().string());
+  opened.default_name = "cats";
+  return opened;
+}
+
+OpenedSource open_tables(const CreateDatasetsOptions& options, const TimeZone& zone, ReadReport& report) {
+  refuse(options.data_csv.has_value(), "data-csv", "table");
+  refuse(!options.tag.empty(), "tag", "table");
+  if (options.data.empty()) throw UsageError("--source table wants --data FILE");
+  TableSettings settings = table_settings(options, zone);
+  settings.files = expand_files(options.data, {".csv", ".tsv", ".txt"});
+  OpenedSource opened = open_files(settings, report);
+  opened.described = settings.files.size() == 1 ? "table " + settings.files[0].filename().string()
+                                                : fmt::format("{} tables", settings.files.size());
+  const fs::path& first = options.data.front();
+  opened.default_name = (first.filename().empty() ? first.parent_path() : first).stem().string();
+  return opened;
+}
+
+OpenedSource open_source(const CreateDatasetsOptions& options, const TimeZone& zone, DataSetPlan& plan,
+                         ReadReport& report) {
+  const std::string source = lower(options.source);
+  if (source == "cats") return open_cats(options, zone, plan, report);
+  if (source == "table") return open_tables(options, zone, report);
+  throw UsageError(fmt::format("--source '{}' is unknown: use cats, influx or table", options.source));
+}
+
+// Whether rows go onto a grid, and how far a value may be carried.
+RegularSettings regular_settings(const CreateDatasetsOptions& options, const OpenedSource& opened, ReadReport& report) {
+  RegularSettings settings;
+  Nanoseconds period = opened.shape.period;
+  if (period <= 0) {
+    period = options.period ? options.period->ns : kSecond;
+    report.notes.push_back(fmt::format("the step between rows cannot be told: {} is taken", format_duration({period})));
+  }
+  if (options.period && options.period->ns <= 0) throw UsageError("--period must be longer than 0");
+  settings.step = options.period ? options.period->ns : period;
+  settings.period = options.period ? options.period->ns : opened.on_grid ? period : 0;
+  settings.fill = options.fill == "hold" ? Fill::hold : options.fill == "drop" ? Fill::drop : Fill::interpolate;
+  settings.gap = options.max_gap ? options.max_gap->ns : 5 * std::max(settings.step, period);
+  for (const Nanoseconds own : opened.shape.column_period) {
+    settings.column_gap.push_back(options.max_gap ? options.max_gap->ns : std::max(settings.gap, 5 * own));
+  }
+  return settings;
+}
+
+void check_name(const std::string& name) {
+  if (name.empty() || name.front() == '.' || name.find('/') != std::string::npos) {
+    throw UsageError(fmt::format("--name '{}' cannot be the name of a folder", name));
+  }
+}
+
+std::string seconds_text(double s) { return format_duration({static_cast<Nanoseconds>(std::llround(s * 1e9))}); }
+
+int run_create_datasets(const CreateDatasetsOptions& options, Context& context) {
+  const WrittenDataSet set = create_data_set(options, context.progress(), context.stop().token());
+  context.result = set.to_json();
+  context.text(fmt::format("data set {} in {}: {} columns, one row every {}", set.name, set.folder.string(),
+                           set.columns.size(), seconds_text(set.period_s)));
+  context.text(fmt::format("train: {} rows in {} runs, {} of them labelled anomalous", set.train_rows, set.train_runs,
+                           set.train_labelled));
+  context.text(fmt::format("eval: {} rows in {} runs, {} anomalies ({:.1f} % of rows)", set.eval_rows, set.eval_runs,
+                           set.segments,
+                           100.0 * static_cast<double>(set.eval_labelled) / static_cast<double>(set.eval_rows)));
+  context.text(set.split);
+  for (const std::string& sentence : set.sentences) context.text(sentence);
+  return 0;
+}
+
+}  // namespace
+
+WrittenDataSet create_data_set(const CreateDatasetsOptions& options, Progress& progress, std::stop_token stop) {
+  const TimeZone zone = TimeZone::named(options.timezone);
+  if (options.settle.ns > 0 && options.active_when.empty()) throw UsageError("--settle goes with --active-when");
+  ReadReport report;
+  DataSetPlan plan;
+  OpenedSource opened = open_source(options, zone, plan, report);
+  const RegularSettings regular = regular_settings(options, opened, report);
+  plan.name = options.name.empty() ? opened.default_name : options.name;
+  check_name(plan.name);
+  plan.folder = options.datasets_dir / plan.name;
+  for (const std::string& name : opened.rows->columns()) plan.columns.push_back({name, "", ""});
+  plan.period_s = static_cast<double>(regular.step) / 1e9;
+  plan.file_names = opened.file_names;
+  plan.source = opened.described;
+  plan.derivation = regular.period > 0
+                        ? fmt::format("rows on a grid of {}, {}", format_duration({regular.period}), options.fill)
+                        : fmt::format("rows at their own stamps, {}", options.fill);
+  if (options.downsample > 1) plan.derivation += fmt::format(", the first of every {} rows", options.downsample);
+  if (options.anomalies_csv && !plan.have_anomalies) {
+    plan.anomalies = read_anomalies(*options.anomalies_csv, zone, report);
+    plan.have_anomalies = true;
+  }
+  plan.eval_fraction = options.eval_fraction;
+  plan.lead_rows = options.lead_rows;
+  plan.downsample = options.downsample;
+  plan.active_when = options.active_when;
+  plan.settle_s = options.settle.seconds();
+  if (options.timezone != "UTC") plan.extra.emplace_back("timezone", options.timezone);
+  const auto rows = make_regular(std::move(opened.rows), regular, report);
+  return write_data_set(*rows, plan, report, progress, stop);
+}
+
+CommandSpec create_datasets_command() {
+  return make_command<CreateDatasetsOptions>(
+      "create-datasets", "Data and models", "make a labelled data set from sensor readings",
+      {"anomctl create-datasets --source CATS",
+       "anomctl create-datasets --source influx --data-csv export.csv --anomalies-csv anomalies.csv --exclude "
+       "changepoint",
+       "anomctl create-datasets --source table --data pump.csv --active-when 'rpm > 100' --settle 60s"},
+      run_create_datasets);
+}
+
+}  // namespace anomctl
