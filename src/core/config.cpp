@@ -88,7 +88,8 @@ const std::map<std::string, TomlFile::Value>* table_of(const Sources& sources) {
 std::string canonical_name(std::string_view name) {
   while (!name.empty() && name.front() == '-') name.remove_prefix(1);
   std::string out;
-  for (const char c : name) out += c == '-' || c == ' ' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (const char c : name)
+    out += c == '-' || c == ' ' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return out;
 }
 

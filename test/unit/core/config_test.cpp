@@ -71,8 +71,9 @@ TEST_CASE("lists, durations and secrets from files") {
   const TemporaryFolder folder;
   write_file_atomic(folder.path() / "p", "from file\n");
   Options o;
-  Sources s{.command = "train",
-            .flags = {{"columns", {"a,b", "c"}}, {"period", {"250ms"}}, {"password_file", {(folder.path() / "p").string()}}}};
+  Sources s{
+      .command = "train",
+      .flags = {{"columns", {"a,b", "c"}}, {"period", {"250ms"}}, {"password_file", {(folder.path() / "p").string()}}}};
   resolve(describe(o), s);
   CHECK(o.columns == std::vector<std::string>{"a", "b", "c"});
   CHECK(o.period == milliseconds(250));

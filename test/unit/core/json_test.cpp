@@ -3,7 +3,6 @@
 #include "anomctl/core/error.h"
 #include "support/catch.h"
 
-
 using namespace anomctl;
 
 TEST_CASE("JSON is read and written back in the same order") {

@@ -12,7 +12,8 @@ TEST_CASE("stamps are read in their many spellings and written in one") {
   CHECK(parse_stamp("2026-01-02T04:04:05.678+01:00")->time == t);
   CHECK(parse_stamp("2026-01-02T03:04:05.678000000Z")->time == t);
   CHECK(format_stamp(parse_stamp("2026-01-02")->time) == "2026-01-02T00:00:00Z");
-  for (const char* bad : {"", "yesterday", "2026-13-01", "2026-02-30", "2026-01-02T", "2026-01-02T25:00:00Z", "2026-01-02T03:04:05Zx"}) {
+  for (const char* bad :
+       {"", "yesterday", "2026-13-01", "2026-02-30", "2026-01-02T", "2026-01-02T25:00:00Z", "2026-01-02T03:04:05Zx"}) {
     CHECK_FALSE(parse_stamp(bad));
   }
 }
