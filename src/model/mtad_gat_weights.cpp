@@ -42,7 +42,8 @@ std::vector<WeightSpec> mtad_gat_weights(const MtadGatSettings& s) {
   out.push_back({"conv.conv.bias", {k}, WeightSpec::Init::uniform, conv});
   add_attention(out, "feature_gat", s, k, w, s.feat_gat_embed_dim.value_or(w));
   add_attention(out, "temporal_gat", s, w, k, s.time_gat_embed_dim.value_or(k));
-  for (std::int64_t n = 0; n < s.gru_n_layers; ++n) add_gru(out, "gru.gru", n, n == 0 ? 3 * k : s.gru_hid_dim, s.gru_hid_dim);
+  for (std::int64_t n = 0; n < s.gru_n_layers; ++n)
+    add_gru(out, "gru.gru", n, n == 0 ? 3 * k : s.gru_hid_dim, s.gru_hid_dim);
   for (std::int64_t i = 0; i <= s.fc_n_layers; ++i) {
     add_linear(out, "forecasting_model.layers." + std::to_string(i), i == 0 ? s.gru_hid_dim : s.fc_hid_dim,
                i == s.fc_n_layers ? o : s.fc_hid_dim);

@@ -1,18 +1,18 @@
-// The MTAD-GAT network (Zhao et al. 2020, as srigas/MTAD-GAT-mlflow computes it), written once: steps, shapes and weight names. It runs on
-// any Backend: plain memory (native_backend.h), libtorch tensors with autograd (mtad_gat/). A second forward elsewhere is a defect.
+// The MTAD-GAT network (Zhao et al. 2020, as srigas/MTAD-GAT-mlflow computes it), written once: steps, shapes and
+// weight names. It runs on any Backend: plain memory (native_backend.h), libtorch tensors with autograd (mtad_gat/). A
+// second forward elsewhere is a defect.
 //
 // Letters: b batch, w window, k sensors, h GRU units, r reconstruction units, o predicted sensors.
 // A Backend has a type Array and these operations; `layer` names the weights below it:
-//   conv1d_relu(x, layer)            (b, w, k) -> (b, w, k)     zero-padded on both sides, "<layer>.weight" (k, k, kernel), ".bias"
-//   attend_sensors(x, attention)     (b, w, k) -> (b, w, k)     nodes are the columns of x; sigmoid(softmax(e) v), transposed back
-//   attend_time(x, attention)        (b, w, k) -> (b, w, k)     nodes are the rows of x
-//   concat(x, y, z)                  last axis
-//   gru(x, layer, n)                 (b, w, in) -> (b, w, h)    torch's GRU, gates r, z, n; weights "<layer>.weight_ih_l<n>" ...
-//   last_step(x)                     (b, w, h) -> (b, h)
-//   spread_gru(x, w, layer, n)       (b, h) -> (b, w, r)        GRU over the spread input: row t, unit j is x[(t * h + j) div w]
-//   linear(x, layer)                 (..., in) -> (..., out)
-//   relu(x), dropout(x)
-// Dropout sites (training only): both attention matrices after the softmax, each hidden ReLU of the forecaster, between GRU layers.
+//   conv1d_relu(x, layer)            (b, w, k) -> (b, w, k)     zero-padded on both sides, "<layer>.weight" (k, k,
+//   kernel), ".bias" attend_sensors(x, attention)     (b, w, k) -> (b, w, k)     nodes are the columns of x;
+//   sigmoid(softmax(e) v), transposed back attend_time(x, attention)        (b, w, k) -> (b, w, k)     nodes are the
+//   rows of x concat(x, y, z)                  last axis gru(x, layer, n)                 (b, w, in) -> (b, w, h)
+//   torch's GRU, gates r, z, n; weights "<layer>.weight_ih_l<n>" ... last_step(x)                     (b, w, h) -> (b,
+//   h) spread_gru(x, w, layer, n)       (b, h) -> (b, w, r)        GRU over the spread input: row t, unit j is x[(t * h
+//   + j) div w] linear(x, layer)                 (..., in) -> (..., out) relu(x), dropout(x)
+// Dropout sites (training only): both attention matrices after the softmax, each hidden ReLU of the forecaster, between
+// GRU layers.
 #pragma once
 
 #include <string>
@@ -38,15 +38,15 @@ struct Encoded {
 
 template <class Backend>
 Encoded<Backend> mtad_gat_encode(Backend& be, const MtadGatSettings& s, const typename Backend::Array& x) {
-  auto conv = be.conv1d_relu(x, "conv.conv");                                                             // (b, w, k)
-  auto h_feat = be.attend_sensors(conv, {"feature_gat", s.use_gatv2, s.use_bias, s.alpha});               // (b, w, k)
-  auto h_temp = be.attend_time(conv, {"temporal_gat", s.use_gatv2, s.use_bias, s.alpha});                 // (b, w, k)
-  auto hidden = be.concat(conv, h_feat, h_temp);                                                          // (b, w, 3k)
+  auto conv = be.conv1d_relu(x, "conv.conv");                                                // (b, w, k)
+  auto h_feat = be.attend_sensors(conv, {"feature_gat", s.use_gatv2, s.use_bias, s.alpha});  // (b, w, k)
+  auto h_temp = be.attend_time(conv, {"temporal_gat", s.use_gatv2, s.use_bias, s.alpha});    // (b, w, k)
+  auto hidden = be.concat(conv, h_feat, h_temp);                                             // (b, w, 3k)
   for (std::int64_t n = 0; n < s.gru_n_layers; ++n) {
     if (n > 0) hidden = be.dropout(hidden);
-    hidden = be.gru(hidden, "gru.gru", n);                                                                // (b, w, h)
+    hidden = be.gru(hidden, "gru.gru", n);  // (b, w, h)
   }
-  auto h_end = be.last_step(hidden);                                                                      // (b, h)
+  auto h_end = be.last_step(hidden);  // (b, h)
   return {std::move(conv), std::move(h_feat), std::move(h_temp), std::move(h_end)};
 }
 
@@ -61,12 +61,12 @@ typename Backend::Array mtad_gat_forecast(Backend& be, const MtadGatSettings& s,
 
 // (b, h) -> (b, w, o), or with last_only (b, o): the window itself.
 template <class Backend>
-typename Backend::Array mtad_gat_reconstruct(Backend& be, const MtadGatSettings& s, const typename Backend::Array& h_end,
-                                             bool last_only) {
+typename Backend::Array mtad_gat_reconstruct(Backend& be, const MtadGatSettings& s,
+                                             const typename Backend::Array& h_end, bool last_only) {
   auto y = be.spread_gru(h_end, s.window_size, "recon_model.decoder.rnn", 0);  // (b, w, r)
   for (std::int64_t n = 1; n < s.recon_n_layers; ++n) y = be.gru(be.dropout(y), "recon_model.decoder.rnn", n);
-  if (last_only) return be.linear(be.last_step(y), "recon_model.fc");          // (b, o)
-  return be.linear(y, "recon_model.fc");                                       // (b, w, o)
+  if (last_only) return be.linear(be.last_step(y), "recon_model.fc");  // (b, o)
+  return be.linear(y, "recon_model.fc");                               // (b, w, o)
 }
 
 // A weight's name, shape and how training starts it.

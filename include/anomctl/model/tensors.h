@@ -1,5 +1,5 @@
-// Named tensors in the safetensors format (https://github.com/huggingface/safetensors): float32, little-endian, row-major.
-// Untrusted input: sizes are checked before anything is allocated. Thread rule: values.
+// Named tensors in the safetensors format (https://github.com/huggingface/safetensors): float32, little-endian,
+// row-major. Untrusted input: sizes are checked before anything is allocated. Thread rule: values.
 #pragma once
 
 #include <cstdint>

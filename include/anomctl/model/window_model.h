@@ -1,5 +1,5 @@
-// A model that looks at a window of rows and says what it expects: the next row (forecast) and the window's own last row
-// (reconstruction). Implementations: the native engine (model/), libtorch (mtad_gat/).
+// A model that looks at a window of rows and says what it expects: the next row (forecast) and the window's own last
+// row (reconstruction). Implementations: the native engine (model/), libtorch (mtad_gat/).
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,8 @@ struct WindowShape {
   std::vector<std::size_t> targets;  // the columns that are predicted, o of them; all in order when out_dim == k
 };
 
-// Row i belongs to window i. One forward pass gives both; the reconstruction judges the window's last row, the forecast the row after it.
+// Row i belongs to window i. One forward pass gives both; the reconstruction judges the window's last row, the forecast
+// the row after it.
 struct Expectation {
   Matrix<float> forecast;        // (n, o)
   Matrix<float> reconstruction;  // (n, o): the last reconstructed row

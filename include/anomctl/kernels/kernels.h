@@ -1,0 +1,47 @@
+// Raw maths on plain memory for one thread: skinny matrix products, graph attention, GRU recurrence. Chosen at run time
+// for the CPU. A row's result depends neither on the rows computed beside it nor on its place among them. Rows are
+// padded: a leading dimension ("ld", in floats) that is a multiple of kLanes, the padding zero unless said otherwise.
+// Thread rule: pure functions of their arguments.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace anomctl {
+
+inline constexpr std::size_t kLanes = 16;
+constexpr std::size_t padded(std::size_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
+
+struct Kernels {
+  const char* name;  // "portable", "avx2", "avx512"
+
+  // c (m, n) = a (m, k) b (k, n) + bias (n, or null), n padded; lda may be less than k (overlapping rows of a
+  // convolution).
+  void (*product)(std::size_t m, std::size_t n, std::size_t k, const float* a, std::size_t lda, const float* b,
+                  std::size_t ldb, const float* bias, float* c, std::size_t ldc);
+  // The same, added to c.
+  void (*add_product)(std::size_t m, std::size_t n, std::size_t k, const float* a, std::size_t lda, const float* b,
+                      std::size_t ldb, float* c, std::size_t ldc);
+  // Attention logits and softmax: for i < n: out_i = softmax_j(bias_ij + sum_c a_c leaky(p_ic + q_cj)), leaky(z) =
+  // max(z, alpha z). p (n, d) with ldp, q (d, n) with ldq, bias (n, n) with ldb or null, out (n, n) with ldo; padding
+  // of out is zero.
+  void (*attention)(std::size_t n, std::size_t d, const float* p, std::size_t ldp, const float* q, std::size_t ldq,
+                    const float* a, float alpha, const float* bias, std::size_t ldb, float* out, std::size_t ldo);
+  // x = 1 / (1 + exp(-x)) over n values, n padded.
+  void (*sigmoid)(std::size_t n, float* x);
+  void (*relu)(std::size_t n, float* x);
+  // One step of a GRU for `rows` sequences (Cho et al. 2014, torch's gates r, z, n). x: projected inputs (rows; r | z |
+  // n, each `ldh` wide), stride ldx; h_in, h_out: (rows, ldh); weights (units, 3 * ldh) = W_hh transposed, bias 3 * ldh
+  // = b_hh.
+  void (*gru_step)(std::size_t rows, std::size_t units, std::size_t ldh, const float* x, std::size_t ldx,
+                   const float* weights, const float* bias, const float* h_in, float* h_out);
+};
+
+// The widest that this CPU runs, or the one that ANOMCTL_ISA names (portable, avx2, avx512). Throws UsageError when
+// that cannot be run.
+const Kernels& kernels();
+// All that this CPU runs.
+std::vector<const Kernels*> available_kernels();
+
+}  // namespace anomctl

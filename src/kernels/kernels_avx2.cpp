@@ -1,0 +1,8 @@
+#define ANOMCTL_WIDTH 8
+#define ANOMCTL_GRU_ROWS 4
+#include "kernels/kernels_body.h"
+
+namespace anomctl {
+extern const Kernels kKernels_avx2;
+const Kernels kKernels_avx2 = {"avx2", product, add_product, attention, sigmoid, relu, gru_step};
+}  // namespace anomctl

@@ -1,0 +1,8 @@
+#define ANOMCTL_WIDTH 16
+#define ANOMCTL_GRU_ROWS 8
+#include "kernels/kernels_body.h"
+
+namespace anomctl {
+extern const Kernels kKernels_avx512;
+const Kernels kKernels_avx512 = {"avx512", product, add_product, attention, sigmoid, relu, gru_step};
+}  // namespace anomctl

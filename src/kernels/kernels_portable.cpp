@@ -1,0 +1,8 @@
+#define ANOMCTL_WIDTH 4
+#define ANOMCTL_GRU_ROWS 2
+#include "kernels/kernels_body.h"
+
+namespace anomctl {
+extern const Kernels kKernels_portable;
+const Kernels kKernels_portable = {"portable", product, add_product, attention, sigmoid, relu, gru_step};
+}  // namespace anomctl

@@ -1,0 +1,125 @@
+#include "anomctl/model/native_model.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "model/native/native_backend.h"
+
+namespace anomctl {
+namespace {
+
+constexpr std::size_t kChunk = 8;  // windows that one thread takes at a time: their scratch stays in the L2 cache
+
+class NativeModel : public WindowModel {
+ public:
+  NativeModel(const MtadGatSettings& settings, const TensorMap& weights, const NativeModelOptions& options)
+      : weights_(pack_weights(settings, weights)),
+        kernels_(options.kernels != nullptr ? *options.kernels : kernels()),
+        threads_(static_cast<std::size_t>(std::max(1, options.threads))) {
+    shape_.window = static_cast<std::size_t>(settings.window_size);
+    shape_.sensors = static_cast<std::size_t>(settings.n_features);
+    for (const std::int64_t t : settings.target_dims) shape_.targets.push_back(static_cast<std::size_t>(t));
+    const auto o = static_cast<std::size_t>(settings.out_dim > 0 ? settings.out_dim : settings.n_features);
+    for (std::size_t i = shape_.targets.size(); i < o; ++i) shape_.targets.push_back(i);
+  }
+
+  const WindowShape& shape() const override { return shape_; }
+  std::string engine() const override { return fmt::format("native {}", kernels_.name); }
+
+  void expect(std::span<const float> windows, std::size_t n, Expectation& out) const override {
+    const std::size_t o = shape_.targets.size();
+    for (Matrix<float>* m : {&out.forecast, &out.reconstruction}) {
+      if (m->cols() != o) *m = Matrix<float>(n, o);
+      m->resize_rows(n);
+    }
+    const std::size_t chunks = (n + kChunk - 1) / kChunk;
+    const std::size_t workers = std::min(threads_, chunks);
+    const auto work = [&](std::size_t first, std::size_t last) {
+      std::unique_ptr<NativeBackend> backend = borrow();
+      for (std::size_t c = first; c < last; ++c) {
+        const std::size_t from = c * kChunk, count = std::min(kChunk, n - from);
+        chunk(*backend, windows.data() + from * shape_.window * shape_.sensors, count, out, from);
+      }
+      give_back(std::move(backend));
+    };
+    if (workers <= 1) {
+      work(0, chunks);
+      return;
+    }
+    std::vector<std::jthread> running;
+    for (std::size_t i = 1; i < workers; ++i)
+      running.emplace_back(work, chunks * i / workers, chunks * (i + 1) / workers);
+    work(0, chunks / workers);
+  }
+
+ private:
+  void chunk(NativeBackend& be, const float* windows, std::size_t count, Expectation& out, std::size_t from) const {
+    be.reset();
+    const auto encoded = mtad_gat_encode(be, weights_.settings, be.input(windows, count));
+    const auto forecast = mtad_gat_forecast(be, weights_.settings, encoded.h_end);
+    const auto reconstruction = mtad_gat_reconstruct(be, weights_.settings, encoded.h_end, true);
+    const std::size_t o = shape_.targets.size();
+    for (std::size_t b = 0; b < count; ++b) {
+      std::copy_n(forecast.row(b, 0), o, out.forecast.row(from + b).begin());
+      std::copy_n(reconstruction.row(b, 0), o, out.reconstruction.row(from + b).begin());
+    }
+  }
+
+  // Scratch is kept for the next call, so that nothing is allocated once all is warm.
+  std::unique_ptr<NativeBackend> borrow() const {
+    const std::lock_guard lock(mutex_);
+    if (spare_.empty()) return std::make_unique<NativeBackend>(weights_, kernels_);
+    auto backend = std::move(spare_.back());
+    spare_.pop_back();
+    return backend;
+  }
+  void give_back(std::unique_ptr<NativeBackend> backend) const {
+    const std::lock_guard lock(mutex_);
+    spare_.push_back(std::move(backend));
+  }
+
+  PackedWeights weights_;
+  const Kernels& kernels_;
+  std::size_t threads_;
+  WindowShape shape_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<NativeBackend>> spare_;
+};
+
+std::vector<float> unpadded(const NativeBackend::Array& a) {
+  std::vector<float> out;
+  for (std::size_t b = 0; b < a.batch; ++b) {
+    for (std::size_t t = 0; t < a.steps; ++t) out.insert(out.end(), a.row(b, t), a.row(b, t) + a.width);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::shared_ptr<const WindowModel> make_native_model(const MtadGatSettings& settings, const TensorMap& weights,
+                                                     const NativeModelOptions& options) {
+  check_weights(settings, weights);
+  return std::make_shared<const NativeModel>(settings, weights, options);
+}
+
+NativeTrace trace_native_model(const MtadGatSettings& settings, const TensorMap& weights,
+                               std::span<const float> windows, std::size_t batch, const NativeModelOptions& options) {
+  check_weights(settings, weights);
+  const PackedWeights packed = pack_weights(settings, weights);
+  NativeBackend be(packed, options.kernels != nullptr ? *options.kernels : kernels());
+  const auto encoded = mtad_gat_encode(be, settings, be.input(windows.data(), batch));
+  NativeTrace trace;
+  trace.conv = unpadded(encoded.conv);
+  trace.h_feat = unpadded(encoded.h_feat);
+  trace.h_temp = unpadded(encoded.h_temp);
+  trace.h_end = unpadded(encoded.h_end);
+  trace.forecast = unpadded(mtad_gat_forecast(be, settings, encoded.h_end));
+  trace.reconstruction = unpadded(mtad_gat_reconstruct(be, settings, encoded.h_end, false));
+  return trace;
+}
+
+}  // namespace anomctl
