@@ -5,6 +5,7 @@
 #include "commands/create_datasets.h"
 #include "commands/doctor.h"
 #include "commands/reference.h"
+#include "commands/serve.h"
 #include "commands/set_auth.h"
 
 namespace anomctl {

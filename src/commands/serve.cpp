@@ -1,0 +1,37 @@
+#include "commands/serve.h"
+
+#include <fmt/format.h>
+
+#include "anomctl/core/log.h"
+#include "anomctl/model/native_model.h"
+#include "commands/help.h"
+
+namespace anomctl {
+
+int serve_bundles(const ServeSettings& options, Context& context) {
+  ServeParts parts;
+  parts.make_model = [](const Bundle& bundle) { return make_native_model(bundle.settings, bundle.weights); };
+  parts.version = program_version();
+  parts.on_listening = [&](const ServerPorts& ports) {
+    context.text(
+        fmt::format("serving on {}://{}:{}/v2", options.tls.enabled() ? "https" : "http", options.host, ports.http));
+    if (ports.metrics > 0) context.text(fmt::format("metrics on http://{}:{}/metrics", options.host, ports.metrics));
+    context.result["http_port"] = ports.http;
+    context.result["metrics_port"] = ports.metrics;
+  };
+  const bool all_answered = run_server(options, parts, context.stop().token());
+  context.result["all_answered"] = all_answered;
+  return context.stop().exit_code(all_answered ? 0 : 1);
+}
+
+CommandSpec serve_command() {
+  return make_command<ServeSettings>(
+      "serve", "Live", "answer V2 inference requests with trained bundles",
+      {"anomctl serve --bundle bundles/cats",
+       "anomctl serve --bundle pumps=bundles/a --bundle fans=bundles/b --http-port 9000",
+       "anomctl serve --model-repository models --host 0.0.0.0 --tls-cert-file server.pem --tls-key-file server.key "
+       "--tls-client-ca-file ca.pem"},
+      serve_bundles);
+}
+
+}  // namespace anomctl

@@ -1,0 +1,146 @@
+#include "anomctl/roles/serve.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "anomctl/core/error.h"
+#include "anomctl/core/log.h"
+#include "anomctl/core/stop.h"
+#include "roles/serve/v2_service.h"
+
+namespace anomctl {
+
+namespace {
+
+std::atomic<int> hangups{0};
+
+void on_hangup(int) { hangups.fetch_add(1, std::memory_order_relaxed); }
+
+std::vector<serve::ModelSource> sources_of(const ServeSettings& settings) {
+  std::vector<serve::ModelSource> sources;
+  for (const std::string& text : settings.bundle) {
+    // A '=' may also stand in a path: what is before it is a name only where it holds no '/'.
+    const std::size_t equals = text.find('=');
+    const bool named = equals != std::string::npos && text.substr(0, equals).find('/') == std::string::npos;
+    serve::ModelSource source;
+    if (named) source.name = text.substr(0, equals);
+    source.folder = named ? text.substr(equals + 1) : text;
+    sources.push_back(std::move(source));
+  }
+  if (!settings.model_repository.empty())
+    for (serve::ModelSource& source : serve::scan_repository(settings.model_repository))
+      sources.push_back(std::move(source));
+  return sources;
+}
+
+bool is_loopback(const std::string& host) { return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0; }
+
+void answer_metrics(const Metrics& metrics, const HttpRequest& request, Reply reply) {
+  if (request.path != "/metrics") return reply.send(error_response(404, "Not Found"));
+  if (request.method != "GET") {
+    HttpResponse response = error_response(405, "Method Not Allowed");
+    response.headers.add("allow", "GET");
+    return reply.send(std::move(response));
+  }
+  HttpResponse response;
+  response.headers.add("content-type", kMetricsContentType);
+  response.body = metrics.text();
+  reply.send(std::move(response));
+}
+
+HttpServerSettings server_settings(const ServeSettings& settings, Metrics& metrics) {
+  HttpServerSettings http;
+  http.host = settings.host;
+  http.port = static_cast<int>(settings.http_port);
+  const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  http.threads = settings.http_threads > 0 ? static_cast<int>(settings.http_threads) : std::min(2, cores);
+  http.bounds = settings.bounds;
+  http.tls = settings.tls;
+  http.on_refused = [&metrics](int status) {
+    metrics.add("anomctl_refused_total", {{"status_code", std::to_string(status)}});
+  };
+  return http;
+}
+
+}  // namespace
+
+void validate(const ServeSettings& settings) {
+  if (settings.bundle.empty() && settings.model_repository.empty())
+    throw UsageError("serve needs --bundle DIR (or NAME=DIR), or --model-repository DIR");
+  if (settings.tls.cert_file.empty() != settings.tls.key_file.empty())
+    throw UsageError("tls_cert_file and tls_key_file belong together: give both or none");
+  if (!settings.tls.client_ca_file.empty() && !settings.tls.enabled())
+    throw UsageError("tls_client_ca_file needs tls_cert_file and tls_key_file");
+  if (!is_loopback(settings.host) && settings.tls.client_ca_file.empty() && !settings.insecure)
+    throw UsageError(
+        "host " + settings.host +
+        " is reachable from other machines and nobody would be asked who he is: require client certificates with "
+        "--tls-client-ca-file, listen on 127.0.0.1, or insist with --insecure");
+}
+
+bool run_server(const ServeSettings& settings, const ServeParts& parts, std::stop_token stop) {
+  validate(settings);
+  struct sigaction hangup {};
+  hangup.sa_handler = on_hangup;
+  hangup.sa_flags = SA_RESTART;
+  sigaction(SIGHUP, &hangup, nullptr);
+
+  Metrics metrics;
+  serve::BatchSettings batching{settings.max_batch_size, settings.max_batch_delay, settings.max_queue,
+                                settings.workers};
+  serve::Repository::Hooks hooks;
+  hooks.on_load = [&metrics](const std::string& name, const std::string& version, bool ok) {
+    metrics.add("anomctl_model_loads_total",
+                {{"model", name}, {"version", version}, {"result", ok ? "loaded" : "failed"}});
+  };
+  serve::Repository repository(sources_of(settings), parts.make_model, batching, hooks);
+  serve::V2Settings v2;
+  v2.version = parts.version;
+  v2.max_body_bytes = static_cast<std::size_t>(settings.bounds.max_body_bytes);
+  v2.max_windows = static_cast<std::size_t>(settings.max_request_windows);
+  v2.limits.max_depth = static_cast<std::size_t>(settings.max_json_depth);
+  v2.limits.allow_not_finite = settings.allow_not_finite;
+  v2.exchange.access_log = settings.access_log;
+  serve::V2Service service(v2, repository, metrics);
+
+  HttpServer server(server_settings(settings, metrics), [&service](HttpRequest request, Reply reply) {
+    service.handle(std::move(request), std::move(reply));
+  });
+  std::unique_ptr<HttpServer> metrics_server;
+  if (settings.metrics_port >= 0) {
+    HttpServerSettings http;
+    http.host = settings.host;
+    http.port = static_cast<int>(settings.metrics_port);
+    http.bounds.max_connections = 64;
+    metrics_server = std::make_unique<HttpServer>(http, [&](const HttpRequest& request, Reply reply) {
+      metrics.set("anomctl_ready", {}, service.not_ready().empty() ? 1 : 0);
+      answer_metrics(metrics, request, std::move(reply));
+    });
+    metrics_server->start();
+  }
+  repository.start(settings.watch);
+  server.start();
+  const ServerPorts ports{server.port(), metrics_server ? metrics_server->port() : 0};
+  log_info("serving on {}://{}:{}/v2{}", settings.tls.enabled() ? "https" : "http", settings.host, ports.http,
+           ports.metrics > 0 ? fmt::format(", metrics on port {}", ports.metrics) : "");
+  if (parts.on_listening) parts.on_listening(ports);
+
+  for (int seen = hangups; !wait_for_stop(stop, 200);) {
+    if (const int now = hangups; now != seen) {
+      seen = now;
+      log_info("SIGHUP: loading all bundles anew");
+      repository.reload_all();
+    }
+  }
+  log_info("stopping: requests under way are answered first");
+  service.set_not_ready("draining: the server is stopping");
+  const std::int64_t lost = server.drain(settings.drain_grace, settings.drain_timeout);
+  if (lost > 0) log_warning("{} requests were left unanswered after {}", lost, format_duration(settings.drain_timeout));
+  repository.drain();
+  return lost == 0;
+}
+
+}  // namespace anomctl

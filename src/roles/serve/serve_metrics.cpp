@@ -1,0 +1,43 @@
+#include "roles/serve/serve_metrics.h"
+
+#include <algorithm>
+
+namespace anomctl::serve {
+
+void declare_serve_metrics(Metrics& metrics) {
+  metrics.declare_counter("model_infer_request_success_total", "Model infer request success count");
+  metrics.declare_counter("model_infer_request_failure_total", "Model infer request failure count");
+  metrics.declare_summary("model_infer_request_duration", "Model infer request duration");
+  metrics.declare_histogram("anomctl_batch_windows", "Windows that were scored together",
+                            {1, 2, 4, 8, 16, 32, 64, 128, 256, 1024});
+  metrics.declare_histogram("anomctl_queue_seconds", "Time a request waited for its batch",
+                            {0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5});
+  metrics.declare_histogram("anomctl_scoring_seconds", "Time a batch took to score",
+                            {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5});
+  metrics.declare_histogram("anomctl_score", "Scores of windows",
+                            {0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 1000});
+  metrics.declare_counter("anomctl_windows_total", "Windows scored");
+  metrics.declare_counter("anomctl_anomalies_total", "Windows over the limit of their model");
+  metrics.declare_counter("anomctl_shed_total", "Requests refused because of load, by reason");
+  metrics.declare_counter("anomctl_refused_total", "Requests refused before they were read, by status");
+  metrics.declare_counter("anomctl_model_loads_total", "Loads of a model, by result");
+  metrics.declare_gauge("anomctl_model_info", "1 for each served model, with its version and bundle");
+  metrics.declare_gauge("anomctl_threshold", "The limit in force of each model");
+  metrics.declare_gauge("anomctl_ready", "1 while /v2/health/ready answers 200");
+}
+
+MetricLabels infer_labels(const std::string& model, const std::string& asked_version) {
+  return {{"model", model}, {"version", asked_version}};
+}
+
+void count_scores(Metrics& metrics, const std::string& model, const WindowScores& scores,
+                  std::optional<double> threshold) {
+  const MetricLabels labels{{"model", model}};
+  for (const double score : scores.score) metrics.observe("anomctl_score", labels, score);
+  metrics.add("anomctl_windows_total", labels, static_cast<double>(scores.score.size()));
+  if (!threshold) return;
+  const auto over = std::count_if(scores.score.begin(), scores.score.end(), [&](double s) { return s > *threshold; });
+  metrics.add("anomctl_anomalies_total", labels, static_cast<double>(over));
+}
+
+}  // namespace anomctl::serve
