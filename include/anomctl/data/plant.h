@@ -1,0 +1,76 @@
+// A simulated plant: sensors that belong together by known physics, load changes, idle times, and faults of known
+// cause. The same seed gives the same rows. Thread rule: one thread an object.
+//
+// pump_loop (1 Hz): a pump with a speed drive feeds a loop from an open tank through a filter and a control valve.
+//   n = speed / 1450 rpm, Q flow in m3/h, v valve opening 0..1, L tank level in m, T ambient in degC
+//   speed      follows the drive's command with a lag of 5 s; the drive controls the measured flow to the demanded one
+//   pump head  H = 52 n^2 - 0.0016 Q^2 m; system head 12 + (0.0012 + 0.0010 / v^2) Q^2 m; Q where both meet, lag 2 s
+//   filter_dp  = 2e-5 c Q^2 bar, c grows from 1 by 2 % a day of work
+//   suction    = 0.0981 L - 1e-5 Q^2 - filter_dp bar;  discharge = suction + 0.0981 H bar
+//   power      = rho g Q H / eta + 1.2 n^3 kW, eta = 0.76 (1 - ((Q/n - 95) / 160)^2);  current = power / (sqrt3 0.4 kV
+//   0.86) motor_temp -> T + 3 power, time constant 600 s;  bearing_temp -> T + 25 n^2 + 4 (vibration - 1.5), 400 s
+//   water_temp -> 18 + 0.15 power + 0.2 (T - 20), 900 s
+//   vibration  = 0.6 + 1.4 n^2 + 0.5 ((Q/n - 95) / 60)^2 mm/s, more where suction falls below 0.05 bar (cavitation)
+//   tank       dL/dt = (makeup - 0.06 Q - leak) / 25 m2; makeup is controlled to hold L at 3.5 m
+//   leak       the share s of Q leaves the discharge side before the flow meter: flow reads (1 - s) Q, and the tank
+//   loses s Q
+// Demand steps between 55 and 105 m3/h every 5 to 15 minutes, the valve is moved every 8 to 20, and the pump stands
+// still for 3 to 6 minutes after every 30 to 60 of work.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "anomctl/data/data_set.h"
+#include "anomctl/data/faults.h"
+#include "anomctl/data/source.h"
+
+namespace anomctl {
+
+enum class PlantKind { pump_loop };
+PlantKind parse_plant_kind(const std::string& name);  // "pump-loop"; throws UsageError
+
+struct PlantSettings {
+  PlantKind kind = PlantKind::pump_loop;
+  std::uint64_t seed = 1;
+  std::int64_t rows = -1;                       // -1: without end
+  Nanoseconds start = 1'767'225'600 * kSecond;  // 2026-01-01T00:00:00Z
+  bool idle_times = true;                       // the pump also stands still at times
+  std::vector<FaultSpec> faults;
+};
+
+const std::vector<Column>& plant_columns(PlantKind kind);
+double plant_period_s(PlantKind kind);
+std::string plant_active_when(PlantKind kind);  // the condition under which it works: "speed > 300"
+// `count` faults of all kinds in turn between two times, with pauses at least as long as the faults.
+std::vector<FaultSpec> spread_faults(PlantKind kind, Duration from, Duration to, int count, std::uint64_t seed = 1);
+
+class PlantModel;
+
+class SimulatedPlant : public LabelledSource {
+ public:
+  // Throws UsageError for a fault of a sensor that the plant does not have.
+  explicit SimulatedPlant(PlantSettings settings);
+  ~SimulatedPlant() override;
+  const std::vector<std::string>& columns() const override { return names_; }
+  bool next(Row& row) override;
+  bool label() const override { return label_; }
+  bool starts_run() const override { return given_ == 1; }
+  std::string where() const override;
+  std::vector<InjectedFault> truth() const;  // of faults that have begun, in order of time
+
+ private:
+  PlantSettings settings_;
+  std::vector<std::string> names_;
+  std::unique_ptr<PlantModel> model_;
+  std::vector<FaultSpec> physical_;         // faults of the plant itself
+  std::unique_ptr<FaultInjector> sensors_;  // faults of what is measured
+  FaultRandom random_;
+  std::vector<InjectedFault> physical_truth_;
+  std::int64_t given_ = 0;
+  bool label_ = false;
+};
+
+}  // namespace anomctl

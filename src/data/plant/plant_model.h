@@ -1,0 +1,27 @@
+// What a kind of plant has to tell: its sensors and how they go on by one row. Thread rule: one thread an object.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "anomctl/data/plant.h"
+
+namespace anomctl {
+
+class PlantModel {
+ public:
+  virtual ~PlantModel() = default;
+  // The readings of the next row, in the order of plant_columns.
+  virtual void step(FaultRandom& random, std::span<double> readings) = 0;
+  // The share of the medium that is lost from now on.
+  virtual void set_leak(double share) = 0;
+};
+
+// The columns that show a leak.
+const std::vector<std::string>& pump_loop_leak_shows();
+const std::vector<Column>& pump_loop_columns();
+std::unique_ptr<PlantModel> make_pump_loop(bool idle_times);
+
+}  // namespace anomctl
