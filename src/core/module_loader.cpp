@@ -17,6 +17,7 @@ std::vector<fs::path> module_folders() {
   const fs::path beside = executable_path().parent_path();
   folders.push_back(beside);
   folders.push_back(beside.parent_path() / "lib" / "anomctl" / "modules");
+  folders.push_back(beside.parent_path() / "lib" / "anomctl");
   return folders;
 }
 
