@@ -6,6 +6,8 @@
 #include <cmath>
 
 #include "anomctl/core/error.h"
+#include "anomctl/data/influx.h"
+#include "anomctl/data/plant.h"
 #include "anomctl/data/regular.h"
 #include "anomctl/data/table.h"
 
@@ -26,7 +28,8 @@ struct OpenedSource {
   std::unique_ptr<LabelledSource> rows;
   SourceShape shape;
   std::vector<std::string> file_names;
-  std::string described;  // for meta.json
+  std::vector<Column> columns;  // with units, where the source knows them
+  std::string described;        // for meta.json
   std::string default_name;
   bool on_grid = false;  // rows of several rates meet on a grid even when no period is asked for
 };
@@ -105,12 +108,66 @@ OpenedSource open_tables(const CreateDatasetsOptions& options, const TimeZone& z
   return opened;
 }
 
+OpenedSource open_export(const CreateDatasetsOptions& options, const TimeZone& zone, ReadReport& report) {
+  refuse(!options.data.empty(), "data", "influx");
+  refuse(!options.time_column.empty(), "time-column", "influx");
+  if (!options.data_csv)
+    throw UsageError("--source influx wants --data-csv FILE, saved with the CSV button of the Data Explorer");
+  InfluxSettings settings;
+  settings.columns = options.columns;
+  settings.exclude = options.exclude;
+  settings.tags = options.tag;
+  settings.label_column = options.label_column;
+  settings.bad_cells = options.bad_cells == "missing" ? BadCells::missing : BadCells::error;
+  settings.zone = zone;
+  InfluxSource source = open_influx(*options.data_csv, settings, report);
+  OpenedSource opened;
+  opened.rows = std::move(source.rows);
+  opened.shape = std::move(source.shape);
+  opened.described = "InfluxDB export " + options.data_csv->filename().string();
+  opened.default_name = "influx";
+  opened.on_grid = true;
+  return opened;
+}
+
+// The anomalies are the faults that the simulation will put in.
+OpenedSource open_plant(const CreateDatasetsOptions& options, DataSetPlan& plan, ReadReport& report) {
+  refuse(!options.data.empty(), "data", "plant");
+  refuse(options.data_csv.has_value(), "data-csv", "plant");
+  PlantSettings settings;
+  settings.seed = options.seed;
+  settings.rows = options.rows;
+  for (const std::string& text : options.fault) settings.faults.push_back(parse_fault(text));
+  if (settings.faults.empty()) {
+    const Duration end{
+        static_cast<Nanoseconds>(static_cast<double>(options.rows) * plant_period_s(settings.kind) * 1e9)};
+    settings.faults = spread_faults(settings.kind, {end.ns / 5 * 3}, end, 9, options.seed);
+  }
+  // A run of its own tells the truth beforehand: what shows a fault, from which row on.
+  SimulatedPlant rehearsal(settings);
+  Row row;
+  while (rehearsal.next(row)) {
+  }
+  plan.anomalies = anomalies_of(rehearsal.truth());
+  plan.have_anomalies = true;
+  report.notes.push_back(fmt::format("simulated: seed {}, {} faults", options.seed, plan.anomalies.size()));
+  OpenedSource opened;
+  opened.rows = std::make_unique<SimulatedPlant>(settings);
+  opened.shape.period = static_cast<Nanoseconds>(plant_period_s(settings.kind) * 1e9);
+  opened.columns = plant_columns(settings.kind);
+  opened.described = fmt::format("simulated plant, seed {}", options.seed);
+  opened.default_name = "plant";
+  return opened;
+}
+
 OpenedSource open_source(const CreateDatasetsOptions& options, const TimeZone& zone, DataSetPlan& plan,
                          ReadReport& report) {
   const std::string source = lower(options.source);
   if (source == "cats") return open_cats(options, zone, plan, report);
+  if (source == "influx") return open_export(options, zone, report);
+  if (source == "plant") return open_plant(options, plan, report);
   if (source == "table") return open_tables(options, zone, report);
-  throw UsageError(fmt::format("--source '{}' is unknown: use cats, influx or table", options.source));
+  throw UsageError(fmt::format("--source '{}' is unknown: use cats, influx, table or plant", options.source));
 }
 
 // Whether rows go onto a grid, and how far a value may be carried.
@@ -167,7 +224,10 @@ WrittenDataSet create_data_set(const CreateDatasetsOptions& options, Progress& p
   plan.name = options.name.empty() ? opened.default_name : options.name;
   check_name(plan.name);
   plan.folder = options.datasets_dir / plan.name;
-  for (const std::string& name : opened.rows->columns()) plan.columns.push_back({name, "", ""});
+  plan.columns = opened.columns;
+  if (plan.columns.empty()) {
+    for (const std::string& name : opened.rows->columns()) plan.columns.push_back({name, "", ""});
+  }
   plan.period_s = static_cast<double>(regular.step) / 1e9;
   plan.file_names = opened.file_names;
   plan.source = opened.described;

@@ -28,9 +28,13 @@ struct CreateDatasetsOptions {
   std::string timezone = "UTC";
   std::string active_when;
   Duration settle;
+  std::int64_t rows = 20'000;
+  std::uint64_t seed = 1;
+  std::vector<std::string> fault;
 
   static void fields(auto& self, auto&& field) {
-    field("source", self.source, "where readings come from: cats, influx or table (in any case)", Required{});
+    field("source", self.source, "where readings come from: cats, influx, table or plant (simulated), in any case",
+          Required{});
     field("name", self.name, "name of the data set; left out: cats, influx, or the table's file name");
     field("datasets_dir", self.datasets_dir, "folder that holds the data sets");
     field("input", self.input, "cats: folder with data.csv and metadata.csv");
@@ -60,6 +64,10 @@ struct CreateDatasetsOptions {
     field("timezone", self.timezone, "zone of stamps without one, in data and anomalies alike");
     field("active_when", self.active_when, "the machine is at work: 'rpm > 100 and valve < 5'; other rows are idle");
     field("settle", self.settle, "rows so soon after idle ones are idle too");
+    field("rows", self.rows, "plant: rows to simulate", AtLeast{100});
+    field("seed", self.seed, "plant: the same seed gives the same rows");
+    field("fault", self.fault,
+          "plant: kind:sensor@start+length, as in stuck:flow@120s+30s; left out: nine in the last two fifths");
   }
 };
 
