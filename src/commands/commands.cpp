@@ -12,8 +12,8 @@ namespace anomctl {
 
 const std::vector<CommandSpec>& all_commands() {
   static const std::vector<CommandSpec> commands = {
-      create_datasets_command(), build_images_command(), set_auth_command(),
-      doctor_command(),          completion_command(),   reference_command(),
+      create_datasets_command(), serve_command(),      build_images_command(), set_auth_command(),
+      doctor_command(),          completion_command(), reference_command(),
   };
   return commands;
 }
