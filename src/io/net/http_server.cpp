@@ -22,7 +22,9 @@
 #include "anomctl/core/log.h"
 #include "io/net/http_message.h"
 #include "io/net/listen_filter.h"
+#include "io/net/request_reader.h"
 #include "io/net/tls_context.h"
+#include "io/net/waiting_reply.h"
 
 namespace anomctl {
 
@@ -31,60 +33,14 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
-using SteadyClock = std::chrono::steady_clock;
-using Parser = http::request_parser<http::string_body>;
+using net::Pending;
+using net::SteadyClock;
+using net::Waiter;
 
 namespace {
 
 std::chrono::nanoseconds chrono_of(Duration d) { return std::chrono::nanoseconds(d.ns); }
 auto into(error_code& ec) { return asio::redirect_error(asio::use_awaitable, ec); }
-
-struct Waiter;
-
-// Where the answer of one request arrives, from any thread, also after the connection or the server has ended.
-struct Pending : Reply::Sink, std::enable_shared_from_this<Pending> {
-  void send(HttpResponse answer) override;
-  void wake();
-  std::mutex mutex;
-  Waiter* waiter = nullptr;  // the connection that waits; under mutex, changed on its strand only
-  // On the strand only:
-  std::optional<HttpResponse> response;
-  bool woken = false;  // a stream has news
-};
-
-// Lives in the coroutine that waits. The timer never expires; cancelling it wakes the coroutine.
-struct Waiter {
-  explicit Waiter(const asio::any_io_executor& on) : executor(on), timer(on, SteadyClock::time_point::max()) {
-    pending->waiter = this;
-  }
-  ~Waiter() {
-    const std::lock_guard lock(pending->mutex);
-    pending->waiter = nullptr;
-  }
-  Waiter(const Waiter&) = delete;
-  Waiter& operator=(const Waiter&) = delete;
-  asio::any_io_executor executor;
-  asio::steady_timer timer;
-  std::shared_ptr<Pending> pending = std::make_shared<Pending>();
-};
-
-void Pending::send(HttpResponse answer) {
-  const std::lock_guard lock(mutex);
-  if (!waiter) return;
-  asio::post(waiter->executor, [self = shared_from_this(), answer = std::move(answer)]() mutable {
-    self->response = std::move(answer);
-    if (self->waiter) self->waiter->timer.cancel();
-  });
-}
-
-void Pending::wake() {
-  const std::lock_guard lock(mutex);
-  if (!waiter) return;
-  asio::post(waiter->executor, [self = shared_from_this()] {
-    self->woken = true;
-    if (self->waiter) self->waiter->timer.cancel();
-  });
-}
 
 // What drain needs of a connection; its fields are used on the connection's strand only.
 struct Connection {
@@ -95,38 +51,6 @@ struct Connection {
   SteadyClock::time_point idle_since = SteadyClock::now();
   std::shared_ptr<Pending> streaming;
 };
-
-void configure(Parser& parser, const HttpBounds& bounds) {
-  parser.header_limit(static_cast<std::uint32_t>(bounds.max_header_bytes));
-  parser.body_limit(static_cast<std::uint64_t>(bounds.max_body_bytes));
-}
-
-// The status that answers a request which cannot be read; 0: the connection is just closed.
-int refusal(const error_code& ec) {
-  if (ec == http::error::header_limit || ec == http::error::buffer_overflow) return 431;
-  if (ec == http::error::body_limit) return 413;
-  if (ec == http::error::end_of_stream || ec == http::error::partial_message) return 0;
-  if (ec.category() == make_error_code(http::error::bad_method).category()) return 400;
-  return 0;
-}
-
-std::string_view refusal_text(int status) {
-  if (status == 431) return "the request header is larger than max_header_bytes";
-  if (status == 413) return "the request body is larger than max_body_bytes";
-  return "not a valid HTTP/1.1 request";
-}
-
-// Moves the parsed message into `request`.
-void take_message(Parser& parser, HttpRequest& request) {
-  auto& message = parser.get();
-  request.method = message.method_string();
-  request.target = message.target();
-  const std::size_t question = request.target.find('?');
-  request.path = request.target.substr(0, question);
-  request.query = question == std::string::npos ? std::string() : request.target.substr(question + 1);
-  for (const auto& field : message) request.headers.add(field.name_string(), field.value());
-  request.body = std::move(message.body());
-}
 
 HttpRequest origin_of(const tcp::socket& socket, bool tls) {
   HttpRequest origin;
@@ -149,20 +73,6 @@ class Counted {
 };
 
 }  // namespace
-
-std::optional<HttpRequest> parse_http_request(std::string_view bytes, const HttpBounds& bounds, int& status) {
-  Parser parser;
-  configure(parser, bounds);
-  parser.eager(true);
-  error_code ec;
-  parser.put(asio::buffer(bytes.data(), bytes.size()), ec);
-  if (!ec) parser.put_eof(ec);
-  status = ec ? refusal(ec) : 0;
-  if (ec || !parser.is_done()) return std::nullopt;
-  HttpRequest request;
-  take_message(parser, request);
-  return request;
-}
 
 struct HttpServer::Impl {
   Impl(HttpServerSettings s, HttpHandler h) : settings(std::move(s)), handler(std::move(h)) {}
@@ -320,8 +230,8 @@ asio::awaitable<void> HttpServer::Impl::serve(Stream& stream, std::shared_ptr<Co
     }
     connection->idle = false;
     const Counted request_under_way(in_flight);
-    Parser parser;
-    configure(parser, bounds);
+    net::RequestParser parser;
+    net::configure(parser, bounds);
     lowest.expires_after(chrono_of(bounds.header_timeout));
     co_await http::async_read_header(stream, buffer, parser, into(ec));
     if (!ec && beast::iequals(parser.get()[http::field::expect], "100-continue")) {
@@ -333,10 +243,10 @@ asio::awaitable<void> HttpServer::Impl::serve(Stream& stream, std::shared_ptr<Co
       co_await http::async_read(stream, buffer, parser, into(ec));
     }
     if (ec) {
-      const int status = refusal(ec);
+      const int status = net::refusal_of(ec);
       if (status == 0) co_return;
       if (settings.on_refused) settings.on_refused(status);
-      const HttpResponse response = error_response(status, refusal_text(status));
+      const HttpResponse response = error_response(status, net::refusal_text(status));
       const std::string text = net::response_head(response, false, net::BodyKind::sized) + response.body;
       lowest.expires_after(chrono_of(bounds.write_timeout));
       co_await asio::async_write(stream, asio::buffer(text), into(ec));
@@ -344,7 +254,7 @@ asio::awaitable<void> HttpServer::Impl::serve(Stream& stream, std::shared_ptr<Co
       co_return;
     }
     HttpRequest request = origin;
-    take_message(parser, request);
+    net::take_message(parser, request);
     lowest.expires_never();
     keep_alive = co_await answer(stream, *connection, std::move(request), parser.get().keep_alive());
   }

@@ -123,15 +123,18 @@ std::variant<WindowRequest, v2::Refusal> windows_of_table(const v2::InferRequest
   return made;
 }
 
-// Whether the tensors are the columns of a table: said so, or several of them.
+// Whether the tensors are the columns of a table, and not one array of windows.
 bool is_table(const v2::InferRequest& request, const ServedModel& served) {
-  if (!request.content_type.empty()) return request.content_type == "pd";
   if (request.inputs.empty()) return false;
-  if (request.inputs.front().content_type == "pd") return true;
+  const v2::InferInput& first = request.inputs.front();
+  const bool alone = request.inputs.size() == 1;
+  if (alone && first.shape.size() > 2) return false;
+  const std::string& type = request.content_type.empty() ? first.content_type : request.content_type;
+  if (type == "np") return false;
   const auto& columns = served.bundle->columns;
-  return request.inputs.front().shape.size() <= 2 &&
-         std::any_of(columns.begin(), columns.end(),
-                     [&](const Column& column) { return column.name == request.inputs.front().name; });
+  const bool column =
+      std::any_of(columns.begin(), columns.end(), [&](const Column& c) { return c.name == first.name; });
+  return column || (type == "pd" && !alone);
 }
 
 }  // namespace
