@@ -4,5 +4,6 @@
 
 namespace anomctl {
 extern const Kernels kKernels_avx2;
-const Kernels kKernels_avx2 = {"avx2", product, add_product, attention, sigmoid, relu, gru_step};
+const Kernels kKernels_avx2 = {"avx2",    product, add_product, logits,  logits_backward,
+                               attention, sigmoid, relu,        gru_step};
 }  // namespace anomctl

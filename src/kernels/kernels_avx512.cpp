@@ -4,5 +4,6 @@
 
 namespace anomctl {
 extern const Kernels kKernels_avx512;
-const Kernels kKernels_avx512 = {"avx512", product, add_product, attention, sigmoid, relu, gru_step};
+const Kernels kKernels_avx512 = {"avx512",  product, add_product, logits,  logits_backward,
+                                 attention, sigmoid, relu,        gru_step};
 }  // namespace anomctl

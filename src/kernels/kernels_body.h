@@ -101,9 +101,9 @@ void add_product(std::size_t m, std::size_t n, std::size_t k, const float* a, st
 
 // Logits of four rows at a time share each load of q.
 template <std::size_t R>
-ANOMCTL_INLINE void logits(std::size_t d, const float* p, std::size_t ldp, const float* q, std::size_t ldq,
-                           const float* a, float alpha, const float* bias, std::size_t ldb, float* out,
-                           std::size_t ldo) {
+ANOMCTL_INLINE void logits_tile(std::size_t d, const float* p, std::size_t ldp, const float* q, std::size_t ldq,
+                                const float* a, float alpha, const float* bias, std::size_t ldb, float* out,
+                                std::size_t ldo) {
   Vec sum[R];
   for (std::size_t r = 0; r < R; ++r) {
     sum[r] = Vec{};
@@ -123,18 +123,53 @@ ANOMCTL_INLINE void logits(std::size_t d, const float* p, std::size_t ldp, const
   for (std::size_t r = 0; r < R; ++r) store(out + r * ldo, sum[r]);
 }
 
-void attention(std::size_t n, std::size_t d, const float* p, std::size_t ldp, const float* q, std::size_t ldq,
-               const float* a, float alpha, const float* bias, std::size_t ldb, float* out, std::size_t ldo) {
+void logits(std::size_t n, std::size_t d, const float* p, std::size_t ldp, const float* q, std::size_t ldq,
+            const float* a, float alpha, const float* bias, std::size_t ldb, float* out, std::size_t ldo) {
   for (std::size_t j = 0; j < n; j += W) {
     const float* from = bias == nullptr ? nullptr : bias + j;
     std::size_t i = 0;
     for (; i + 4 <= n; i += 4)
-      logits<4>(d, p + i * ldp, ldp, q + j, ldq, a, alpha, bias == nullptr ? nullptr : from + i * ldb, ldb,
-                out + i * ldo + j, ldo);
+      logits_tile<4>(d, p + i * ldp, ldp, q + j, ldq, a, alpha, bias == nullptr ? nullptr : from + i * ldb, ldb,
+                     out + i * ldo + j, ldo);
     for (; i < n; ++i)
-      logits<1>(d, p + i * ldp, ldp, q + j, ldq, a, alpha, bias == nullptr ? nullptr : from + i * ldb, ldb,
-                out + i * ldo + j, ldo);
+      logits_tile<1>(d, p + i * ldp, ldp, q + j, ldq, a, alpha, bias == nullptr ? nullptr : from + i * ldb, ldb,
+                     out + i * ldo + j, ldo);
   }
+}
+
+void logits_backward(std::size_t n, std::size_t d, const float* p, std::size_t ldp, const float* q, std::size_t ldq,
+                     const float* a, float alpha, const float* d_out, std::size_t ldo, float* d_p, float* d_q,
+                     float* d_a) {
+  for (std::size_t c = 0; c < d; ++c) {
+    const float* key = q + c * ldq;
+    float* d_key = d_q + c * ldq;
+    const float weight = a[c];
+    Vec d_weight{};
+    for (std::size_t i = 0; i < n; ++i) {
+      const float query = p[i * ldp + c];
+      Vec d_query{};
+      for (std::size_t j = 0; j < n; j += W) {
+        Vec z, d_e, sum;
+        load(z, key + j);
+        load(d_e, d_out + i * ldo + j);
+        z += query;
+        const Vec through = z > 0.0F ? d_e : d_e * alpha;
+        d_weight += through * z;
+        d_query += through;
+        load(sum, d_key + j);
+        store(d_key + j, sum + through * weight);
+      }
+      float total = 0;
+      for (std::size_t l = 0; l < W; ++l) total += d_query[l];
+      d_p[i * ldp + c] += weight * total;
+    }
+    for (std::size_t l = 0; l < W; ++l) d_a[c] += d_weight[l];
+  }
+}
+
+void attention(std::size_t n, std::size_t d, const float* p, std::size_t ldp, const float* q, std::size_t ldq,
+               const float* a, float alpha, const float* bias, std::size_t ldb, float* out, std::size_t ldo) {
+  logits(n, d, p, ldp, q, ldq, a, alpha, bias, ldb, out, ldo);
   for (std::size_t i = 0; i < n; ++i) {
     float* row = out + i * ldo;
     float largest = row[0];

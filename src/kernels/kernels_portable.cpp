@@ -4,5 +4,6 @@
 
 namespace anomctl {
 extern const Kernels kKernels_portable;
-const Kernels kKernels_portable = {"portable", product, add_product, attention, sigmoid, relu, gru_step};
+const Kernels kKernels_portable = {"portable", product, add_product, logits,  logits_backward,
+                                   attention,  sigmoid, relu,        gru_step};
 }  // namespace anomctl

@@ -1,0 +1,37 @@
+// The training losses (srigas/MTAD-GAT-mlflow, Handler.pass_epoch; ML4ITS/mtad-gat-pytorch, Trainer.fit).
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include "anomctl/model/mtad_gat_settings.h"
+#include "mtad_gat/tensor_backend.h"
+
+namespace anomctl {
+
+struct Losses {
+  at::Tensor forecast, reconstruction;  // scalars: root mean squared errors
+};
+
+// x: (b, w, k), y: (b, k). aligned: the reconstruction of x against x, one pass. Else, as the reference: the
+// reconstruction of the window one row later against x. `epsilon` is added below the roots: their gradient at 0 is not
+// finite.
+inline Losses mtad_gat_losses(TensorBackend& be, const MtadGatSettings& s, const at::Tensor& x, const at::Tensor& y,
+                              bool aligned, double epsilon) {
+  const std::int64_t b = x.size(0);
+  const at::Tensor input = aligned ? x : at::cat({x, at::cat({x.narrow(1, 1, x.size(1) - 1), y.unsqueeze(1)}, 1)}, 0);
+  const at::Tensor h_end = mtad_gat_encode(be, s, input).h_end;                 // (b or 2b, h)
+  const at::Tensor forecast = mtad_gat_forecast(be, s, h_end.narrow(0, 0, b));  // (b, o)
+  const at::Tensor rebuilt = mtad_gat_reconstruct(be, s, aligned ? h_end : h_end.narrow(0, b, b), false);  // (b, w, o)
+  at::Tensor target_y = y, target_x = x;
+  if (!s.target_dims.empty()) {
+    const at::Tensor targets = at::tensor(s.target_dims, at::TensorOptions().dtype(at::kLong).device(x.device()));
+    target_y = y.index_select(1, targets);
+    target_x = x.index_select(2, targets);
+  } else if (forecast.size(1) < y.size(1)) {
+    target_y = y.narrow(1, 0, forecast.size(1));
+    target_x = x.narrow(2, 0, forecast.size(1));
+  }
+  return {at::sqrt(at::mse_loss(forecast, target_y) + epsilon), at::sqrt(at::mse_loss(rebuilt, target_x) + epsilon)};
+}
+
+}  // namespace anomctl

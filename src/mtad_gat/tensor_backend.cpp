@@ -1,0 +1,72 @@
+#include "mtad_gat/tensor_backend.h"
+
+#include "mtad_gat/attention.h"
+
+namespace anomctl {
+
+Parameters make_parameters(const TensorMap& weights, const at::Device& device) {
+  Parameters out;
+  for (const auto& [name, tensor] : weights) {
+    at::Tensor t = at::empty(tensor.shape, at::kFloat);
+    std::copy(tensor.values.begin(), tensor.values.end(), t.data_ptr<float>());
+    out[name] = t.to(device).requires_grad_(true);
+  }
+  return out;
+}
+
+TensorMap to_tensor_map(const Parameters& parameters) {
+  TensorMap out;
+  for (const auto& [name, parameter] : parameters) {
+    const at::Tensor t = parameter.detach().to(at::kCPU, at::kFloat).contiguous();
+    Tensor tensor{t.sizes().vec(), {}};
+    tensor.values.assign(t.const_data_ptr<float>(), t.const_data_ptr<float>() + t.numel());
+    out[name] = std::move(tensor);
+  }
+  return out;
+}
+
+at::Tensor TensorBackend::conv1d_relu(const Array& x, const std::string& layer) {
+  const at::Tensor& weight = p_.at(layer + ".weight");
+  const std::int64_t side = (weight.size(2) - 1) / 2;
+  return at::relu(at::conv1d(x.transpose(1, 2), weight, p_.at(layer + ".bias"), 1, side)).transpose(1, 2);
+}
+
+// nodes: (b, n, m) -> (b, n, m)
+at::Tensor TensorBackend::attend(const Array& nodes, const Attention& attention) {
+  const at::Tensor& weight = p_.at(attention.layer + ".lin.weight");
+  const at::Tensor& shift = p_.at(attention.layer + ".lin.bias");
+  const at::Tensor a = p_.at(attention.layer + ".a").flatten();
+  const at::Tensor bias = attention.bias ? p_.at(attention.layer + ".bias") : at::Tensor();
+  at::Tensor e;
+  if (attention.gatv2) {
+    // lin([v_i, v_j]) = left v_i + right v_j, exact: the (b, n * n, 2 m) pairs are never made.
+    const std::int64_t m = nodes.size(2);
+    const at::Tensor p = at::linear(nodes, weight.narrow(1, 0, m), shift);  // (b, n, d)
+    const at::Tensor q = at::linear(nodes, weight.narrow(1, m, m));         // (b, n, d)
+    e = attention_logits(p, q, a, bias, attention.alpha);                   // (b, n, n)
+  } else {
+    const at::Tensor w = at::linear(nodes, weight, shift);  // (b, n, d)
+    const std::int64_t d = w.size(2);
+    const at::Tensor left = at::matmul(w, a.narrow(0, 0, d)).unsqueeze(2),
+                     right = at::matmul(w, a.narrow(0, d, d)).unsqueeze(1);
+    e = at::leaky_relu(left + right, attention.alpha);  // (b, n, n)
+    if (bias.defined()) e = e + bias;
+  }
+  return at::sigmoid(at::matmul(dropout(at::softmax(e, 2)), nodes));  // (b, n, m)
+}
+
+at::Tensor TensorBackend::gru(const Array& x, const std::string& layer, std::int64_t n) {
+  const std::string l = "_l" + std::to_string(n);
+  const at::Tensor& hidden = p_.at(layer + ".weight_hh" + l);
+  const at::Tensor start = at::zeros({1, x.size(0), hidden.size(1)}, x.options());
+  return std::get<0>(at::gru(
+      x, start, {p_.at(layer + ".weight_ih" + l), hidden, p_.at(layer + ".bias_ih" + l), p_.at(layer + ".bias_hh" + l)},
+      true, 1, 0.0, training_, false, true));
+}
+
+at::Tensor TensorBackend::spread_gru(const Array& x, std::int64_t steps, const std::string& layer, std::int64_t n) {
+  // Row t, unit j is x[(t * h + j) div steps].
+  return gru(x.repeat_interleave(steps, 1).view({x.size(0), steps, x.size(1)}), layer, n);  // (b, w, h)
+}
+
+}  // namespace anomctl

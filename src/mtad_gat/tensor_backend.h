@@ -1,0 +1,51 @@
+// The backend of mtad_gat_network.h on libtorch tensors with autograd, on any device. Thread rule: one thread an
+// object.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <map>
+#include <string>
+
+#include "anomctl/model/mtad_gat_network.h"
+#include "anomctl/model/tensors.h"
+
+namespace anomctl {
+
+using Parameters = std::map<std::string, at::Tensor>;
+
+// Leaf tensors that ask for gradients.
+Parameters make_parameters(const TensorMap& weights, const at::Device& device);
+TensorMap to_tensor_map(const Parameters& parameters);
+
+class TensorBackend {
+ public:
+  using Array = at::Tensor;
+  // dropout 0 or training false: no dropout.
+  TensorBackend(const Parameters& parameters, double dropout, bool training)
+      : p_(parameters), dropout_(dropout), training_(training) {}
+
+  Array conv1d_relu(const Array& x, const std::string& layer);
+  Array attend_sensors(const Array& x, const Attention& attention) {
+    return attend(x.transpose(1, 2), attention).transpose(1, 2);
+  }
+  Array attend_time(const Array& x, const Attention& attention) { return attend(x, attention); }
+  Array concat(const Array& x, const Array& y, const Array& z) { return at::cat({x, y, z}, 2); }
+  Array gru(const Array& x, const std::string& layer, std::int64_t n);
+  Array last_step(const Array& x) { return x.select(1, x.size(1) - 1); }
+  Array spread_gru(const Array& x, std::int64_t steps, const std::string& layer, std::int64_t n);
+  Array linear(const Array& x, const std::string& layer) {
+    return at::linear(x, p_.at(layer + ".weight"), p_.at(layer + ".bias"));
+  }
+  Array relu(const Array& x) { return at::relu(x); }
+  Array dropout(const Array& x) { return training_ && dropout_ > 0 ? at::dropout(x, dropout_, true) : x; }
+
+ private:
+  Array attend(const Array& nodes, const Attention& attention);
+
+  const Parameters& p_;
+  double dropout_;
+  bool training_;
+};
+
+}  // namespace anomctl

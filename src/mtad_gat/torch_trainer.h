@@ -1,0 +1,22 @@
+// The training loop on libtorch. Thread rule: one thread at a time.
+#pragma once
+
+#include "anomctl/model/training.h"
+
+namespace anomctl {
+
+class TorchTrainer : public Trainer {
+ public:
+  TrainingOutput train(const MtadGatSettings& settings, const TrainerOptions& options,
+                       const TrainingInput& input) override;
+  double measure_step(const MtadGatSettings& settings, const TrainerOptions& options) override;
+  std::shared_ptr<const WindowModel> make_model(const MtadGatSettings& settings, const TensorMap& weights,
+                                                const std::string& device) override;
+  std::string version() const override;
+  std::vector<std::string> devices() const override;
+};
+
+// Fresh weights as the reference starts them, drawn from the seed, the same on every machine.
+TensorMap initial_weights(const MtadGatSettings& settings, std::uint64_t seed);
+
+}  // namespace anomctl
