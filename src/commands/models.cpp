@@ -1,0 +1,236 @@
+#include "commands/models.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "anomctl/core/config.h"
+#include "anomctl/core/error.h"
+#include "anomctl/core/log.h"
+#include "anomctl/detection/bundle.h"
+#include "anomctl/model/native_model.h"
+
+namespace anomctl {
+namespace {
+
+constexpr int kDeepest = 8;  // folders below the searched one
+
+// Where runs are kept when `uri` is a folder; empty for a server.
+fs::path local_folder(const std::string& uri) {
+  if (uri.starts_with("file://")) return uri.substr(7);
+  return uri.find("://") == std::string::npos ? fs::path(uri) : fs::path();
+}
+
+void collect(const fs::path& folder, std::vector<fs::path>& found) {
+  std::error_code error;
+  if (folder.empty() || !fs::is_directory(folder, error)) return;
+  auto it = fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied, error);
+  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+    if (it.depth() > kDeepest) it.disable_recursion_pending();
+    if (it->path().filename() == kBundleFile) found.push_back(it->path().parent_path());
+  }
+}
+
+std::string limit_text(const Bundle& bundle) {
+  const auto limit = bundle.threshold();
+  return limit ? fmt::format("{} ({})", shortest(*limit), bundle.chosen_threshold) : "none";
+}
+
+Bundle imported(const ImportOptions& options) {
+  const Json settings = Json::parse(read_file(options.settings, kMiB), options.settings.string());
+  Bundle bundle;
+  try {
+    bundle.settings = MtadGatSettings::from_json(settings);
+    if (bundle.settings.n_features == 0) bundle.settings.n_features = static_cast<std::int64_t>(options.columns.size());
+    bundle.settings.validate();
+    bundle.score = ScoreSettings::reference(settings.number_or("gamma", 1));
+  } catch (const Error& error) {
+    throw input_error(fmt::format("{}: {}", options.settings.string(), error.what()));
+  }
+  const auto sensors = static_cast<std::size_t>(bundle.settings.n_features);
+  if (!options.columns.empty() && options.columns.size() != sensors) {
+    throw UsageError(fmt::format("--columns names {} sensors, {} says {}", options.columns.size(),
+                                 options.settings.string(), sensors));
+  }
+  for (std::size_t c = 0; c < sensors; ++c) {
+    bundle.columns.push_back({options.columns.empty() ? fmt::format("c{}", c) : options.columns[c], "", ""});
+  }
+  bundle.scaler = Scaler::none(sensors);
+  if (!options.scaler.empty()) {
+    const Json scaler = Json::parse(read_file(options.scaler, 16 * kMiB), options.scaler.string());
+    try {
+      bundle.scaler = Scaler::from_json(scaler, sensors);
+    } catch (const Error& error) {
+      throw input_error(fmt::format("{}: {}", options.scaler.string(), error.what()));
+    }
+  }
+  bundle.weights = load_safetensors(options.weights);
+  try {
+    make_native_model(bundle.settings, bundle.weights);  // checks every name and shape
+  } catch (const Error& error) {
+    throw input_error(fmt::format("{}: {}", options.weights.string(), error.what()));
+  }
+  return bundle;
+}
+
+int run_import(const ImportOptions& options, Context& context) {
+  Bundle bundle = imported(options);
+  const fs::path folder = fs::absolute(options.output).lexically_normal();
+  bundle.name = !options.name.empty()   ? options.name
+                : folder.has_filename() ? folder.filename().string()
+                                        : folder.parent_path().filename().string();
+  bundle.period_s = options.period.seconds();
+  if (!(bundle.period_s > 0)) throw UsageError("--period must be longer than 0");
+  if (options.threshold) {
+    bundle.thresholds["given"] = *options.threshold;
+    bundle.chosen_threshold = "given";
+  }
+  bundle.provenance["imported_from"] = options.weights.filename().string();
+  bundle.provenance["weights_sha256"] = sha256_file(options.weights);
+  std::error_code ignored;
+  if (fs::exists(options.output / kBundleFile, ignored))
+    log_info("{} held a bundle, it is replaced", options.output.string());
+  save_bundle(bundle, options.output);
+  bundle_from_json(bundle_to_json(bundle), options.output.string());  // what was written can be read
+  context.result["bundle"] = options.output.string();
+  context.result["name"] = bundle.name;
+  context.result["sensors"] = bundle.columns.size();
+  context.result["window_size"] = bundle.settings.window_size;
+  context.text(fmt::format("{}: {} sensors, window {}", options.output.string(), bundle.columns.size(),
+                           bundle.settings.window_size));
+  return 0;
+}
+
+int run_list(const ModelsListOptions& options, Context& context) {
+  Json list = Json::array();
+  for (const fs::path& folder : find_bundles(options)) {
+    try {
+      const Bundle bundle = load_bundle_header(folder);
+      Json item = Json::object();
+      item["name"] = bundle.name;
+      item["kind"] = bundle.kind;
+      item["sensors"] = bundle.columns.size();
+      item["window_size"] = bundle.settings.window_size;
+      if (const auto limit = bundle.threshold()) item["threshold"] = *limit;
+      item["hash"] = bundle.hash;
+      item["path"] = folder.string();
+      list.push_back(std::move(item));
+      context.text(fmt::format("{:<24} {:<9} {:>4} sensors  window {:>4}  limit {:<18} {}", bundle.name, bundle.kind,
+                               bundle.columns.size(), bundle.settings.window_size, limit_text(bundle),
+                               folder.string()));
+    } catch (const Error& error) {
+      log_warning("left out: {}", error.what());
+    }
+  }
+  if (list.size() == 0)
+    context.text(fmt::format("no bundles below {} and {}", options.models_dir.string(), options.tracking_uri));
+  context.result["models"] = std::move(list);
+  return 0;
+}
+
+int run_show(const ModelsShowOptions& options, Context& context) {
+  const fs::path folder = find_bundle(options.bundle, options.where);
+  const Bundle bundle = load_bundle(folder);  // with all checks
+  context.result = bundle_to_json(bundle);
+  context.result["path"] = folder.string();
+  context.result["hash"] = bundle.hash;
+  std::int64_t parameters = 0;
+  for (const auto& [name, tensor] : bundle.weights) parameters += tensor.size();
+  context.result["parameters"] = parameters;
+  context.text(fmt::format("{} ({}), {}", bundle.name, bundle.kind, folder.string()));
+  context.text(fmt::format("  window {} rows of {} s, {} parameters", bundle.settings.window_size,
+                           shortest(bundle.period_s), parameters));
+  context.text(fmt::format("  score {}, limit {}", bundle.score.kind, limit_text(bundle)));
+  for (const auto& [name, value] : bundle.thresholds)
+    context.text(fmt::format("  threshold {} {}", name, shortest(value)));
+  if (!bundle.active_when.empty()) context.text(fmt::format("  active when {}", bundle.active_when));
+  for (const Column& column : bundle.columns) {
+    context.text(fmt::format("  sensor {}{}{}", column.name, column.unit.empty() ? "" : " in ", column.unit));
+  }
+  context.text(fmt::format("  sha256 {}", bundle.hash));
+  return 0;
+}
+
+int run_export(const ModelsExportOptions& options, Context& context) {
+  const fs::path folder = find_bundle(options.bundle, options.where);
+  const std::string hash = load_bundle(folder).hash;
+  std::error_code error;
+  if (fs::exists(options.output, error) && !fs::is_empty(options.output, error)) {
+    throw UsageError(fmt::format("{} is not empty: give a folder that is new", options.output.string()));
+  }
+  fs::create_directories(options.output, error);
+  if (error) throw failed(fmt::format("cannot make the folder {}: {}", options.output.string(), error.message()));
+  for (const char* name : {kWeightsFile, kBundleFile}) {
+    fs::copy_file(folder / name, options.output / name, fs::copy_options::overwrite_existing, error);
+    if (error)
+      throw failed(
+          fmt::format("cannot copy {} to {}: {}", (folder / name).string(), options.output.string(), error.message()));
+  }
+  if (load_bundle(options.output).hash != hash)
+    throw failed(fmt::format("{} changed while it was copied", folder.string()));
+  context.result["bundle"] = options.output.string();
+  context.result["hash"] = hash;
+  context.text(fmt::format("{} copied to {}, checked", folder.string(), options.output.string()));
+  return 0;
+}
+
+}  // namespace
+
+std::vector<fs::path> find_bundles(const ModelsListOptions& options) {
+  std::vector<fs::path> found;
+  collect(options.models_dir, found);
+  collect(local_folder(options.tracking_uri), found);
+  std::vector<std::pair<fs::file_time_type, fs::path>> dated;
+  for (fs::path& folder : found) {
+    std::error_code error;
+    const auto time = fs::last_write_time(folder / kBundleFile, error);
+    if (!error) dated.emplace_back(time, std::move(folder));
+  }
+  std::sort(dated.begin(), dated.end(),
+            [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
+  found.clear();
+  for (auto& [time, folder] : dated) {
+    if (std::find(found.begin(), found.end(), folder) == found.end()) found.push_back(std::move(folder));
+  }
+  return found;
+}
+
+fs::path find_bundle(const std::string& text, const ModelsListOptions& options) {
+  std::error_code error;
+  if (fs::exists(fs::path(text) / kBundleFile, error) || text.find('/') != std::string::npos) return text;
+  std::vector<std::string> names;
+  for (const fs::path& folder : find_bundles(options)) {
+    try {
+      names.push_back(load_bundle_header(folder).name);
+    } catch (const Error&) {
+      continue;
+    }
+    if (names.back() == text) return folder;
+  }
+  const auto near = nearest(text, names);
+  throw UsageError(fmt::format("{} is neither a folder with {} nor the name of a listed model{}", text, kBundleFile,
+                               near ? fmt::format(": did you mean {}?", *near) : ", see anomctl models list"));
+}
+
+CommandSpec models_import_command() {
+  return make_command<ImportOptions>(
+      "models import", "Data and models", "Make a bundle of weights of the Python original",
+      {"anomctl models import --weights model.safetensors --settings model.json --output pump.bundle"}, run_import);
+}
+CommandSpec models_list_command() {
+  return make_command<ModelsListOptions>("models list", "Data and models", "List bundles, newest first",
+                                         {"anomctl models list"}, run_list);
+}
+CommandSpec models_show_command() {
+  return make_command<ModelsShowOptions>("models show", "Data and models",
+                                         "Show what a bundle holds, after checking its files",
+                                         {"anomctl models show pump.bundle"}, run_show);
+}
+CommandSpec models_export_command() {
+  return make_command<ModelsExportOptions>("models export", "Data and models",
+                                           "Copy a bundle to a new folder and check the copy",
+                                           {"anomctl models export pump.bundle --output shipped/pump"}, run_export);
+}
+
+}  // namespace anomctl

@@ -1,0 +1,75 @@
+// `anomctl models import|list|show|export`: bundles as folders.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "anomctl/core/fields.h"
+#include "anomctl/core/files.h"
+#include "commands/command.h"
+
+namespace anomctl {
+
+struct ImportOptions {
+  fs::path weights, settings, scaler, output;
+  std::vector<std::string> columns;
+  std::string name;
+  Duration period = seconds(1);
+  std::optional<double> threshold;
+
+  static void fields(auto& self, auto&& field) {
+    field("weights", self.weights, "safetensors file with the reference's key names", Required{});
+    field("settings", self.settings, "JSON file with the network's settings", Required{});
+    field("output", self.output, "folder of the new bundle", Required{});
+    field("columns", self.columns, "names of the sensors in order (default: c0, c1, ...)");
+    field("scaler", self.scaler, "JSON file: {\"kind\":\"none\"|\"minmax\"|\"standard\", ...} (default: none)");
+    field("name", self.name, "name of the bundle (default: that of the output folder)");
+    field("period", self.period, "time between rows");
+    field("threshold", self.threshold, "limit of the score");
+  }
+};
+
+struct ModelsListOptions {
+  fs::path models_dir = "models";
+  std::string tracking_uri = "mlruns";
+
+  static void fields(auto& self, auto&& field) {
+    field("models_dir", self.models_dir, "folder with bundles, at any depth");
+    field("tracking_uri", self.tracking_uri, "folder of the tracked runs, whose bundles are listed too");
+  }
+};
+
+struct ModelsShowOptions {
+  ModelsListOptions where;
+  std::string bundle;
+
+  static void fields(auto& self, auto&& field) {
+    field("bundle", self.bundle, "folder of the bundle, or the name of a listed one", Required{}, Positional{});
+    ModelsListOptions::fields(self.where, field);
+  }
+};
+
+struct ModelsExportOptions {
+  ModelsListOptions where;
+  std::string bundle;
+  fs::path output;
+
+  static void fields(auto& self, auto&& field) {
+    field("bundle", self.bundle, "folder of the bundle, or the name of a listed one", Required{}, Positional{});
+    field("output", self.output, "folder to write", Required{});
+    ModelsListOptions::fields(self.where, field);
+  }
+};
+
+// Folders with a bundle.json below `models_dir` and a local `tracking_uri`, newest first.
+std::vector<fs::path> find_bundles(const ModelsListOptions& options);
+// `text` as a folder, else as the name of the newest listed bundle. Throws UsageError with the names there are.
+fs::path find_bundle(const std::string& text, const ModelsListOptions& options);
+
+CommandSpec models_import_command();
+CommandSpec models_list_command();
+CommandSpec models_show_command();
+CommandSpec models_export_command();
+
+}  // namespace anomctl

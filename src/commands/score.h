@@ -1,0 +1,44 @@
+// `anomctl score`: scores of a CSV file's rows, by the bundle's model on the CPU, without libtorch.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "anomctl/core/fields.h"
+#include "anomctl/core/files.h"
+#include "commands/command.h"
+
+namespace anomctl {
+
+struct ScoreOptions {
+  fs::path bundle;
+  fs::path input = "-";
+  fs::path output = "-";
+  bool details = false;
+  std::string compat = "none";
+  std::optional<double> threshold;
+  double max_gap_periods = 5;
+  std::int64_t batch_size = 64;
+
+  static void fields(auto& self, auto&& field) {
+    field("bundle", self.bundle, "folder of the bundle", Required{});
+    field("input", self.input, "CSV file with the bundle's columns, with or without header; - is standard input");
+    field("output", self.output, "CSV file to write: row,score,is_anomaly; - is standard output");
+    field("details", self.details, "also forecast, reconstruction, actual value and score of each sensor, in its unit");
+    field("compat", self.compat, "reference: the score as the Python original computes it",
+          OneOf{{"none", "reference"}});
+    field("threshold", self.threshold, "limit for is_anomaly instead of the bundle's");
+    field("max_gap_periods", self.max_gap_periods, "a longer pause between stamps starts the window anew, 0: never",
+          Between{0, 1e9});
+    field("batch_size", self.batch_size, "windows computed at once", Between{1, 65536});
+  }
+};
+
+struct ScoreCounts {
+  std::int64_t rows = 0, scored = 0, anomalous = 0, missing_cells = 0, gaps = 0;
+};
+ScoreCounts score(const ScoreOptions& options, Context& context);
+CommandSpec score_command();
+
+}  // namespace anomctl
