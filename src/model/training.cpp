@@ -101,7 +101,8 @@ std::vector<std::int64_t> window_starts(std::span<const std::pair<std::int64_t, 
   return starts;
 }
 
-WindowSplit split_windows(const std::vector<std::int64_t>& starts, std::int64_t window, const TrainerOptions& options) {
+WindowSplit split_windows(const std::vector<std::int64_t>& starts, std::int64_t window, const TrainerOptions& given) {
+  const TrainerOptions options = given.resolved();
   WindowSplit split;
   const auto n_val = static_cast<std::size_t>(options.val_split * static_cast<double>(starts.size()));
   if (options.split_by_time) {
