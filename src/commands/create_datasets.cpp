@@ -99,7 +99,7 @@ OpenedSource open_tables(const CreateDatasetsOptions& options, const TimeZone& z
   refuse(!options.tag.empty(), "tag", "table");
   if (options.data.empty()) throw UsageError("--source table wants --data FILE");
   TableSettings settings = table_settings(options, zone);
-  settings.files = expand_files(options.data, {".csv", ".tsv", ".txt"});
+  settings.files = expand_files(options.data, {".csv", ".tsv", ".txt", ".parquet"});
   OpenedSource opened = open_files(settings, report);
   opened.described = settings.files.size() == 1 ? "table " + settings.files[0].filename().string()
                                                 : fmt::format("{} tables", settings.files.size());

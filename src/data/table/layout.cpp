@@ -8,6 +8,7 @@
 #include "anomctl/data/table.h"
 #include "data/column_names.h"
 #include "data/stamps.h"
+#include "data/table/table_bytes.h"
 
 namespace anomctl {
 namespace {
@@ -45,7 +46,7 @@ bool is_decimal_comma(std::string_view cell) {
 }
 
 Sample read_sample(const fs::path& file, char delimiter, bool& has_header) {
-  CsvReader reader(file, {.delimiter = delimiter});
+  CsvReader reader(open_table_bytes(file), file.string(), {.delimiter = delimiter});
   std::vector<std::string_view> cells;
   Sample sample;
   std::size_t rows = 0;
@@ -182,7 +183,7 @@ bool looks_like_label(std::string_view name) {
 TableLayout guess_layout(const TableSettings& settings, ReadReport& report) {
   TableLayout layout;
   const fs::path& file = settings.files.front();
-  layout.delimiter = settings.delimiter ? *settings.delimiter : guess_delimiter(file);
+  if (!is_parquet(file)) layout.delimiter = settings.delimiter ? *settings.delimiter : guess_delimiter(file);
   const Sample sample = read_sample(file, layout.delimiter, layout.has_header);
   layout.header = sample.header;
   if (!layout.has_header) report.notes.push_back("there is no header line: columns are named c0, c1, ...");

@@ -9,6 +9,7 @@
 #include "data/cell_values.h"
 #include "data/column_names.h"
 #include "data/stamps.h"
+#include "data/table/table_bytes.h"
 
 namespace anomctl {
 namespace {
@@ -50,7 +51,8 @@ class TableReader : public LabelledSource {
  private:
   void open_next() {
     const fs::path& file = settings_.files[file_++];
-    reader_ = std::make_unique<CsvReader>(file, CsvSettings{.delimiter = layout_.delimiter});
+    reader_ =
+        std::make_unique<CsvReader>(open_table_bytes(file), file.string(), CsvSettings{.delimiter = layout_.delimiter});
     starts_run_ = true;
     last_time_.reset();
     if (!layout_.has_header) return;
