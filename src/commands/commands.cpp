@@ -4,6 +4,7 @@
 #include "commands/completion.h"
 #include "commands/create_datasets.h"
 #include "commands/doctor.h"
+#include "commands/health.h"
 #include "commands/models.h"
 #include "commands/reference.h"
 #include "commands/score.h"
@@ -16,7 +17,8 @@ const std::vector<CommandSpec>& all_commands() {
   static const std::vector<CommandSpec> commands = {
       create_datasets_command(), score_command(),         models_import_command(), models_list_command(),
       models_show_command(),     models_export_command(), serve_command(),         build_images_command(),
-      set_auth_command(),        doctor_command(),        completion_command(),    reference_command(),
+      set_auth_command(),        doctor_command(),        health_command(),        completion_command(),
+      reference_command(),
   };
   return commands;
 }

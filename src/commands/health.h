@@ -1,0 +1,27 @@
+// `anomctl health`: asks a running service whether it is ready, for a container's health check.
+#pragma once
+
+#include <string>
+
+#include "anomctl/core/fields.h"
+#include "anomctl/core/files.h"
+#include "commands/command.h"
+
+namespace anomctl {
+
+struct HealthOptions {
+  std::string url = "http://127.0.0.1:8080";
+  Duration timeout = seconds(3);
+  fs::path ca_file;
+
+  static void fields(auto& self, auto&& field) {
+    field("url", self.url,
+          "the service: http://host:8080 of serve (or a path of its own), mqtt://host:1883 of a broker", Positional{});
+    field("timeout", self.timeout, "longest wait for the answer", Between{0.01, 600});
+    field("ca_file", self.ca_file, "certificates that an https:// service is checked against (default: the system's)");
+  }
+};
+
+CommandSpec health_command();
+
+}  // namespace anomctl
