@@ -97,6 +97,7 @@ bool InferEvents::start_array() {
         input.tensor.numbers.clear();
         input.tensor.texts.clear();
         input.nesting.clear();
+        input.leaf_depth = 0;
         input.ragged = input.has_null = input.has_text = false;
         // A hint only: the numbers that come decide.
         if (const auto count = element_count(input.tensor.shape, limits_.max_elements); count && *count <= 1U << 20)
@@ -138,8 +139,11 @@ void InferEvents::close_nesting(std::size_t size) {
 
 bool InferEvents::element() {
   ++sizes_.back();
-  const InferInput& tensor = inputs.back().tensor;
-  if (tensor.numbers.size() + tensor.texts.size() < limits_.max_elements) return true;
+  RawInput& input = inputs.back();
+  if (input.leaf_depth == 0) input.leaf_depth = sizes_.size();
+  if (input.leaf_depth != sizes_.size()) input.ragged = true;
+  const InferInput& tensor = input.tensor;
+  if (tensor.numbers.size() + tensor.texts.size() <= limits_.max_elements) return true;
   stopped = "a tensor holds more than " + std::to_string(limits_.max_elements) + " elements";
   return false;
 }

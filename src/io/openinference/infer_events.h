@@ -20,6 +20,7 @@ struct RawInput {
   std::string datatype_text;
   std::optional<std::uint64_t> binary_bytes;
   std::vector<std::size_t> nesting;  // sizes of nested `data`, outermost first
+  std::size_t leaf_depth = 0;        // at which its first element stood, all others must too
   std::size_t begin = 0, end = 0;    // of the object in the JSON text
 };
 

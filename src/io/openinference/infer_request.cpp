@@ -6,6 +6,7 @@
 #include <rapidjson/reader.h>
 
 #include <cmath>
+#include <limits>
 
 #include "anomctl/core/json.h"
 #include "io/openinference/infer_events.h"
@@ -51,7 +52,10 @@ class Handler {
   bool Int(int i) { return events_.whole(i); }
   bool Uint(unsigned i) { return events_.whole(i); }
   bool Int64(std::int64_t i) { return events_.whole(i); }
-  bool Uint64(std::uint64_t i) { return events_.number(static_cast<double>(i)); }
+  bool Uint64(std::uint64_t i) {
+    return i <= std::numeric_limits<std::int64_t>::max() ? events_.whole(static_cast<std::int64_t>(i))
+                                                         : events_.number(static_cast<double>(i));
+  }
   bool Double(double d) { return events_.number(d); }
   bool RawNumber(const char*, rapidjson::SizeType, bool) { return false; }
   bool String(const char* s, rapidjson::SizeType n, bool) { return events_.text({s, n}); }

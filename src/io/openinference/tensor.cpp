@@ -62,6 +62,7 @@ std::uint16_t to_half(double value) {
   const auto sign = static_cast<std::uint16_t>(std::signbit(value) ? 0x8000 : 0);
   const double magnitude = std::abs(value);
   if (std::isnan(value)) return static_cast<std::uint16_t>(sign | 0x7e00);
+  if (magnitude == 0) return sign;
   if (magnitude >= 65520) return static_cast<std::uint16_t>(sign | 0x7c00);
   int exponent = 0;
   std::frexp(magnitude, &exponent);  // magnitude in [0.5, 1) * 2^exponent
