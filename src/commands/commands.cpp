@@ -10,15 +10,16 @@
 #include "commands/score.h"
 #include "commands/serve.h"
 #include "commands/set_auth.h"
+#include "commands/train.h"
 
 namespace anomctl {
 
 const std::vector<CommandSpec>& all_commands() {
   static const std::vector<CommandSpec> commands = {
-      create_datasets_command(), score_command(),         models_import_command(), models_list_command(),
-      models_show_command(),     models_export_command(), serve_command(),         build_images_command(),
-      set_auth_command(),        doctor_command(),        health_command(),        completion_command(),
-      reference_command(),
+      create_datasets_command(), train_command(),       score_command(),         models_import_command(),
+      models_list_command(),     models_show_command(), models_export_command(), serve_command(),
+      build_images_command(),    set_auth_command(),    doctor_command(),        health_command(),
+      completion_command(),      reference_command(),
   };
   return commands;
 }

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 #include <set>
@@ -18,6 +19,8 @@ constexpr std::int64_t kFormat = 1;
 constexpr std::uint64_t kMaxBundleJson = 16 * kMiB;
 constexpr std::uint64_t kMaxWeights = 2048 * kMiB;
 constexpr std::size_t kMaxSensors = 4096;
+constexpr std::array<std::string_view, 3> kKinds = {"mtad-gat", "panel", "panel+mtad-gat"};
+constexpr const char* kRelationValues = "relation_network.values";  // among the weights
 
 bool is_sha256(const std::string& text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
@@ -99,7 +102,8 @@ Bundle parse(const Json& json) {
   }
   Bundle bundle;
   bundle.kind = json.at("kind").as_string();
-  if (bundle.kind != "mtad-gat") throw input_error(fmt::format("kind '{}' is not known to this program", bundle.kind));
+  if (std::find(kKinds.begin(), kKinds.end(), bundle.kind) == kKinds.end())
+    throw input_error(fmt::format("kind '{}' is not known to this program", bundle.kind));
   bundle.name = json.at("name").as_string();
   bundle.columns = columns_from_json(json.at("columns"));
   bundle.period_s = json.at("period_s").as_double();
@@ -119,6 +123,11 @@ Bundle parse(const Json& json) {
   bundle.settle_s = json.number_or("settle_s", 0);
   if (!(bundle.settle_s >= 0)) throw input_error(fmt::format("settle_s is {}", bundle.settle_s));
   if (const Json* provenance = json.find("provenance")) bundle.provenance = *provenance;
+  bundle.network_voice = json.number_or("network_voice", 0);
+  if (!(bundle.network_voice >= 0 && bundle.network_voice <= 1))
+    throw input_error(fmt::format("network_voice {} is outside 0 to 1", bundle.network_voice));
+  if (const Json* tail = json.find("network_tail")) bundle.network_tail = TailCurve::from_json(*tail);
+  if (bundle.kind != "mtad-gat" && json.find("panel") == nullptr) throw input_error("the panel is missing");
   return bundle;
 }
 
@@ -164,6 +173,20 @@ void check_file(const Json& files, const fs::path& folder, const char* name) {
   }
 }
 
+void read_panel(Bundle& bundle, const Json& json, const std::string& where) {
+  Tensor relation;
+  if (auto node = bundle.weights.extract(kRelationValues)) relation = std::move(node.mapped());
+  if (bundle.kind == "mtad-gat") return;
+  try {
+    bundle.panel = std::make_shared<const PanelModel>(PanelModel::from_json(json.at("panel"), relation));
+  } catch (const std::exception& error) {
+    throw input_error(fmt::format("{}: {}", where, error.what()));
+  }
+  if (bundle.panel->sensors() != bundle.columns.size())
+    throw input_error(fmt::format("{}: the panel has {} sensors, there are {} columns", where, bundle.panel->sensors(),
+                                  bundle.columns.size()));
+}
+
 Bundle header_of(const Document& document, const fs::path& folder) {
   Bundle bundle = bundle_from_json(document.json, (folder / kBundleFile).string());
   bundle.hash = document.hash;
@@ -207,6 +230,11 @@ Json bundle_to_json(const Bundle& bundle) {
   json["active_when"] = bundle.active_when;
   json["settle_s"] = bundle.settle_s;
   json["provenance"] = bundle.provenance;
+  if (bundle.panel != nullptr) {
+    json["network_voice"] = bundle.network_voice;
+    if (bundle.network_voice > 0) json["network_tail"] = bundle.network_tail.to_json();
+    json["panel"] = bundle.panel->to_json();
+  }
   return json;
 }
 
@@ -232,6 +260,7 @@ Bundle load_bundle(const fs::path& folder) {
     throw input_error(fmt::format("{}: {}", (folder / kBundleFile).string(), text));
   }
   bundle.weights = load_safetensors(folder / kWeightsFile, kMaxWeights);
+  read_panel(bundle, document.json, (folder / kBundleFile).string());
   return bundle;
 }
 
@@ -239,7 +268,9 @@ void save_bundle(const Bundle& bundle, const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) throw failed(fmt::format("cannot make the folder {}: {}", folder.string(), error.message()));
-  const std::string weights = to_safetensors(bundle.weights);
+  TensorMap tensors = bundle.weights;
+  if (bundle.panel != nullptr && bundle.panel->network) tensors[kRelationValues] = bundle.panel->network_values();
+  const std::string weights = to_safetensors(tensors);
   const std::string hash = sha256_hex(weights);
   const fs::path path = folder / kWeightsFile;
   // Weights that stay the same (a new threshold) are not written again: then the replacement of bundle.json is the

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 
 #include "anomctl/core/files.h"
@@ -51,7 +52,12 @@ Detector::State::State(std::shared_ptr<const Bundle> b, std::shared_ptr<const Wi
       forecast(targets.size()),
       missing(targets.size()),
       smoothing(bundle->score.smoothing, targets.size()),
-      episodes(options.episodes, options.asset, bundle->name) {}
+      episodes(options.episodes, options.asset, bundle->name) {
+  if (bundle->panel == nullptr) return;
+  panel.emplace(bundle->panel);
+  all_sensors.resize(bundle->columns.size());
+  std::iota(all_sensors.begin(), all_sensors.end(), std::size_t{0});
+}
 
 void Detector::State::take_oldest() {
   if (prepared.empty()) throw std::logic_error("judge needs a prepared row");
@@ -64,11 +70,13 @@ void Detector::State::take_oldest() {
   for (const std::uint8_t m : current.missing) counts.missing_cells += m;
   if (current.fresh) {
     smoothing.restart();
+    if (panel) panel->restart();
     episodes.restart(events);
   }
   for (std::size_t i = 0; i < targets.size(); ++i) missing[i] = current.missing[targets[i]];
   score.scored = false;
   score.raw = score.total = kNaN;
+  has_opinion = panel && current.filled > 0 && panel->push(current.values, opinion);
 }
 
 Verdict Detector::State::conclude(bool has_contributions) {
@@ -79,11 +87,13 @@ Verdict Detector::State::conclude(bool has_contributions) {
   verdict.threshold = limit.value_or(kNaN);
   verdict.model = bundle->name;
   if (has_contributions) score.raw = total_score(bundle->score, score.per_sensor);
-  if (!std::isfinite(score.raw)) {
+  if (panel ? !has_opinion : !std::isfinite(score.raw)) {
     verdict.state = current.idle          ? anomctl::State::idle
                     : current.all_missing ? anomctl::State::no_data
                                           : anomctl::State::warmup;
     if (!current.fresh) verdict.episode = episodes.current_id();
+  } else if (panel) {
+    conclude_with_panel(verdict);
   } else {
     smoothing.push(score.raw, score.per_sensor);
     score.scored = true;
@@ -95,6 +105,23 @@ Verdict Detector::State::conclude(bool has_contributions) {
   }
   verdict.reason = reason(verdict);
   return verdict;
+}
+
+void Detector::State::conclude_with_panel(Verdict& verdict) {
+  double fused = opinion.score;
+  if (std::isfinite(score.raw)) {
+    smoothing.push(score.raw, score.per_sensor);
+    const double voice = bundle->network_voice;
+    fused = (1 - voice) * fused + voice * bundle->network_tail.surprise(smoothing.total());
+  }
+  score.scored = true;
+  score.raw = score.total = verdict.score = fused;
+  score.per_sensor.resize(all_sensors.size());
+  for (std::size_t i = 0; i < all_sensors.size(); ++i) score.per_sensor[i] = fused * opinion.share[i];
+  score.expected = opinion.expected;
+  ++counts.scored;
+  verdict.causes = strongest_causes({score.per_sensor, score.expected, current.values, all_sensors}, bundle->columns);
+  apply_limit(verdict);
 }
 
 void Detector::State::apply_limit(Verdict& verdict) {
@@ -112,7 +139,9 @@ void Detector::State::apply_limit(Verdict& verdict) {
 std::string Detector::State::reason(const Verdict& verdict) const {
   switch (verdict.state) {
     case anomctl::State::warmup:
-      return fmt::format("warming up: {} of {} rows", current.filled, bundle->settings.window_size + 1);
+      return fmt::format(
+          "warming up: {} of {} rows", current.filled,
+          panel ? bundle->panel->warm_up() + 1 : static_cast<std::size_t>(bundle->settings.window_size) + 1);
     case anomctl::State::idle:
       return fmt::format("idle: not judged unless {}", bundle->active_when);
     case anomctl::State::no_data:
@@ -154,7 +183,10 @@ std::optional<std::span<const float>> Detector::prepare(const Row& row) {
   if (s.spare.empty()) s.spare.emplace_back();
   s.prepared.push_back(std::move(s.spare.back()));
   s.spare.pop_back();
-  return s.intake.push(row, s.prepared.back());
+  const auto window = s.intake.push(row, s.prepared.back());
+  if (s.bundle->runs_network()) return window;
+  s.prepared.back().has_window = false;
+  return std::nullopt;
 }
 
 Verdict Detector::judge(std::span<const float> forecast, std::span<const float> reconstruction) {
@@ -201,6 +233,7 @@ const RowScore& Detector::last_score() const { return state_->score; }
 std::vector<Episode> Detector::take_episodes() { return std::exchange(state_->events, {}); }
 const DetectorCounts& Detector::counts() const { return state_->counts; }
 std::optional<double> Detector::threshold() const { return state_->limit; }
+std::size_t Detector::window() const { return static_cast<std::size_t>(state_->bundle->settings.window_size); }
 void Detector::restart() { state_->intake.restart(); }
 
 }  // namespace anomctl

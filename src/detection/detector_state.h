@@ -22,13 +22,16 @@ struct Detector::State {
   bool complete() const { return current.filled == static_cast<std::size_t>(bundle->settings.window_size) + 1; }
   // The verdict of `current`. `score.per_sensor` and `score.expected` are filled when `has_contributions`.
   Verdict conclude(bool has_contributions);
+  // The panel's part: its score, alone or with the network's, and its contributions instead of the network's.
+  void conclude_with_panel(Verdict& verdict);
   void apply_limit(Verdict& verdict);
   std::string reason(const Verdict& verdict) const;
 
   std::shared_ptr<const Bundle> bundle;
   std::shared_ptr<const WindowModel> model;
   DetectorOptions options;
-  std::vector<std::size_t> targets;  // o
+  std::vector<std::size_t> targets;      // o
+  std::vector<std::size_t> all_sensors;  // k, with a panel
   std::optional<double> limit;
 
   Intake intake;
@@ -39,6 +42,9 @@ struct Detector::State {
   std::vector<float> forecast;        // (o), from the window before the row that is judged next
   std::vector<std::uint8_t> missing;  // (o), of the row being judged
   Smoothing smoothing;
+  std::optional<PanelScorer> panel;
+  PanelOpinion opinion;  // of the panel, on `current`
+  bool has_opinion = false;
   EpisodeTracker episodes;
   std::vector<Episode> events;
   RowScore score;

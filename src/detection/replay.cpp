@@ -78,7 +78,7 @@ void replay(Detector& detector, const WindowModel& model, const Part& part, cons
   if (options.lead_in != nullptr && part.values.rows() > 0) {
     detector.restart();
     const Nanoseconds period = part.times.size() > 1 ? part.times[1] - part.times[0] : kSecond;
-    lead = push_lead_in(judge, *options.lead_in, part, model.shape().window, period);
+    lead = push_lead_in(judge, *options.lead_in, part, detector.window(), period);
     follows = true;
   }
   for (const RowRange& run : part.runs) {
@@ -119,6 +119,7 @@ HeldOutErrors held_out_errors(const std::shared_ptr<const Bundle>& bundle, const
   // The errors are what the normalisation is fitted on, so they are collected under a score that needs none.
   auto plain = std::make_shared<Bundle>(*bundle);
   plain->score = ScoreSettings::reference(bundle->score.gamma);
+  plain->panel.reset();  // the network alone
   HeldOutErrors errors;
   Detector detector(plain, nullptr, {});
   replay(detector, model, part, options, [&](std::size_t, const Verdict&, const RowScore& score) {

@@ -19,6 +19,7 @@ std::string belongs_to(const Bundle& bundle, const std::string& asset) {
   std::string text = asset + "\n" + bundle.kind;
   for (const Column& column : bundle.columns) text += "\n" + column.name;
   text += bundle.scaler.to_json().dump() + bundle.settings.to_json().dump() + bundle.score.to_json().dump();
+  if (bundle.panel != nullptr) text += bundle.panel->to_json().dump();
   return sha256_hex(text).substr(0, kChecksum);
 }
 
@@ -67,6 +68,7 @@ std::string Detector::snapshot() const {
   out.number(smoothing.total);
   out.number(smoothing.weight);
   out.list(smoothing.contribution);
+  out.list(s.panel ? s.panel->state() : std::vector<double>{});
   write_episode(out, s.episodes.numbers());
   const DetectorCounts& c = s.counts;
   for (const std::int64_t n : {c.rows, c.scored, c.anomalous, c.idle, c.gaps, c.missing_cells}) out.number(n);
@@ -98,6 +100,8 @@ void Detector::restore(const std::string& snapshot) {
     smoothing.weight = in.number<double>();
     smoothing.contribution = in.list<double>(s.targets.size());
     s.smoothing.restore(smoothing);
+    const std::vector<double> panel = in.list<double>(s.panel ? s.panel->state().size() : 0);
+    if (s.panel) s.panel->restore(panel);
     s.episodes.restore(read_episode(in));
     DetectorCounts& c = s.counts;
     for (std::int64_t* n : {&c.rows, &c.scored, &c.anomalous, &c.idle, &c.gaps, &c.missing_cells})

@@ -13,6 +13,7 @@
 #include "anomctl/data/scaler.h"
 #include "anomctl/detection/score.h"
 #include "anomctl/model/mtad_gat_settings.h"
+#include "anomctl/model/panel.h"
 #include "anomctl/model/tensors.h"
 #include "anomctl/model/window_model.h"
 
@@ -20,13 +21,16 @@ namespace anomctl {
 
 struct Bundle {
   std::string name;
-  std::string kind = "mtad-gat";
-  std::vector<Column> columns;  // k
+  std::string kind = "mtad-gat";  // mtad-gat: the network alone; panel: the panel alone; panel+mtad-gat: both
+  std::vector<Column> columns;    // k
   double period_s = 1;
   Scaler scaler;
   MtadGatSettings settings;
   TensorMap weights;  // the reference's key names
   ScoreSettings score;
+  std::shared_ptr<const PanelModel> panel;  // null for kind mtad-gat
+  double network_voice = 0;  // kind panel+mtad-gat: weight of the network's score beside the panel's, 0: it is not run
+  TailCurve network_tail;    // calibrates it
   std::map<std::string, double> thresholds;  // "pot", "epsilon", ... from train scores
   std::string chosen_threshold;              // key of `thresholds` in force, empty: none
   std::string active_when;
@@ -35,6 +39,8 @@ struct Bundle {
   std::string hash;                  // of bundle.json, set by load
 
   std::optional<double> threshold() const;
+  // Whether a row's verdict needs the window model.
+  bool runs_network() const { return panel == nullptr || (!weights.empty() && network_voice > 0); }
   // The predicted columns, o of them: all in order unless settings.target_dims names some.
   std::vector<std::size_t> targets() const;
 };
@@ -51,6 +57,9 @@ Bundle load_bundle_header(const fs::path& folder);
 
 // Checks sizes and hashes before allocating. Throws Error(bad_input) naming the file.
 Bundle load_bundle(const fs::path& folder);
+// The window model that the bundle's verdicts need, on the native engine. Where they need none (a panel, a silent
+// network) it has the bundle's shape and is never asked.
+std::shared_ptr<const WindowModel> open_window_model(const Bundle& bundle, int threads = 1);
 // Writes weights first, bundle.json (with the SHA-256 of every file) last, each atomically.
 void save_bundle(const Bundle& bundle, const fs::path& folder);
 

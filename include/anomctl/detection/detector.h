@@ -75,6 +75,8 @@ class Detector {
   std::vector<Episode> take_episodes();
   const DetectorCounts& counts() const;
   std::optional<double> threshold() const;
+  // Rows that come before the first judged one, w.
+  std::size_t window() const;
 
   // The next row does not follow the last one (border of a run, restart of a plant).
   void restart();

@@ -56,6 +56,8 @@ struct TailCurve {
   static TailCurve fit(std::vector<double> scores);
   // -log10 of the probability of a normal row scoring at least x; finite for every finite x.
   double surprise(double x) const;
+  Json to_json() const;
+  static TailCurve from_json(const Json& json);  // throws Error(bad_input)
 };
 
 inline constexpr std::size_t kPanelMembers = 3;
@@ -121,6 +123,8 @@ class PanelScorer {
   // deviations.
   std::span<const double> newest_input() const { return std::span(past_).first(z_.size()); }
   std::span<const double> leave_one_out() const { return alone_; }
+  // The VAR's residual of a sensor in the last row pushed, in the sensor's unit.
+  double var_residual(std::size_t sensor) const;
   // All state between rows as numbers, for snapshots.
   std::vector<double> state() const;
   void restore(std::span<const double> state);

@@ -15,14 +15,6 @@ Json json_of(const Matrix<double>& m) {
   return rows;
 }
 
-Json json_of(const TailCurve& tail) {
-  Json j = Json::object();
-  j["sample"] = Json(tail.sample);
-  j["knee"] = tail.knee;
-  j["mean_excess"] = tail.mean_excess;
-  return j;
-}
-
 std::vector<double> finite(const Json& array, std::size_t size, const char* what) {
   std::vector<double> out = doubles(array);
   if (out.size() != size)
@@ -48,7 +40,17 @@ std::vector<double> positive(std::vector<double> values, const char* what) {
   return values;
 }
 
-TailCurve tail_from(const Json& j) {
+}  // namespace
+
+Json TailCurve::to_json() const {
+  Json j = Json::object();
+  j["sample"] = Json(sample);
+  j["knee"] = knee;
+  j["mean_excess"] = mean_excess;
+  return j;
+}
+
+TailCurve TailCurve::from_json(const Json& j) {
   TailCurve tail;
   tail.sample = doubles(j.at("sample"));
   if (tail.sample.empty()) throw input_error("panel: a tail has no sample");
@@ -56,8 +58,6 @@ TailCurve tail_from(const Json& j) {
   tail.mean_excess = positive({j.at("mean_excess").as_double()}, "mean_excess").front();
   return tail;
 }
-
-}  // namespace
 
 Json PanelModel::to_json() const {
   Json j = Json::object();
@@ -70,13 +70,13 @@ Json PanelModel::to_json() const {
   j["residual_scale"] = Json(residual_scale);
   j["precision"] = json_of(precision);
   for (std::size_t i = 0; i < kPanelMembers; ++i) {
-    j["tails"][kPanelMemberNames[i]] = json_of(tails[i]);
+    j["tails"][kPanelMemberNames[i]] = tails[i].to_json();
   }
   if (network) {
     Json& n = j["network"];
     n = network->network.to_json();
     n["precision"] = json_of(network->precision);
-    n["tail"] = json_of(network->tail);
+    n["tail"] = network->tail.to_json();
   }
   return j;
 }
@@ -104,13 +104,13 @@ PanelModel PanelModel::from_json(const Json& j, const Tensor& network_values) {
       throw input_error("panel: the precision matrix has a diagonal that is not above zero");
   }
   for (std::size_t i = 0; i < kPanelMembers; ++i) {
-    m.tails[i] = tail_from(j.at("tails").at(kPanelMemberNames[i]));
+    m.tails[i] = TailCurve::from_json(j.at("tails").at(kPanelMemberNames[i]));
   }
   if (const Json* n = j.find("network")) {
     NetworkMember member;
     member.network = RelationNetwork::from(*n, network_values, k);
     member.precision = matrix_from(n->at("precision"), k, k, "the network's precision");
-    member.tail = tail_from(n->at("tail"));
+    member.tail = TailCurve::from_json(n->at("tail"));
     m.network = std::make_shared<const NetworkMember>(std::move(member));
   }
   return m;

@@ -173,6 +173,10 @@ void PanelScorer::attribute(PanelOpinion& out) const {
   }
 }
 
+double PanelScorer::var_residual(std::size_t i) const {
+  return residual_[i] * model_->residual_scale[i] * model_->deviation[i];
+}
+
 std::vector<double> PanelScorer::state() const {
   std::vector<double> out = {static_cast<double>(seen_), relation_, var_, network_};
   for (const auto* v : {&past_, &chart_, &relation_share_, &var_share_, &network_share_})
