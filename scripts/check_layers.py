@@ -15,7 +15,7 @@ SOFT_LINES, HARD_LINES = 300, 400
 # Bottom to top: a room may use those listed for it, and no other.
 MAY_USE = {
     "core": (),
-    "kernels": (),
+    "kernels": ("core",),
     "data": ("core",),
     "model": ("core", "kernels"),
     "mtad_gat": ("core", "kernels", "model"),

@@ -9,8 +9,8 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/module_loader.h"
 #include "anomctl/io/net/reach.h"
+#include "anomctl/model/training.h"
 #include "commands/help.h"
-#include "commands/libtorch.h"
 #include "commands/machine.h"
 #include "commands/service_url.h"
 
@@ -75,6 +75,14 @@ Finding gpu() {
     return {"gpu", "absent", facts.why_absent, "training and scoring run on the CPU", std::move(value)};
   }
   return {"gpu", "ok", fmt::format("{}, driver {}, CUDA {}", text, facts.driver, facts.cuda), "", std::move(value)};
+}
+
+fs::path find_libtorch() {
+  for (const fs::path& folder : libtorch_folders()) {
+    std::error_code error;
+    if (fs::exists(folder / "libtorch_cpu.so", error)) return folder / "libtorch_cpu.so";
+  }
+  return {};
 }
 
 Finding libtorch() {

@@ -21,12 +21,6 @@ TrainerOptions TrainerOptions::resolved() const {
   return o;
 }
 
-#ifdef ANOMCTL_LINKED_TORCH
-Trainer& load_trainer() { return *anomctl_torch_module(kTrainerAbi); }
-#else
-namespace {
-
-// libtorch's folder: $ANOMCTL_LIBTORCH, else where it was at build time, else a `torch` wheel in the usual places.
 std::vector<fs::path> libtorch_folders() {
   std::vector<fs::path> folders;
   if (const char* given = std::getenv("ANOMCTL_LIBTORCH"); given != nullptr && *given != '\0') {
@@ -50,8 +44,9 @@ std::vector<fs::path> libtorch_folders() {
   return folders;
 }
 
-}  // namespace
-
+#ifdef ANOMCTL_LINKED_TORCH
+Trainer& load_trainer() { return *anomctl_torch_module(kTrainerAbi); }
+#else
 Trainer& load_trainer() {
   static Trainer* const trainer = [] {
     ModuleRequest request;

@@ -111,6 +111,9 @@ class Trainer {
   virtual std::vector<std::string> devices() const = 0;
 };
 
+// Where libtorch is looked for, in this order: $ANOMCTL_LIBTORCH alone when it is set, else where it was at build time,
+// else the `torch` wheels in the usual places.
+std::vector<fs::path> libtorch_folders();
 // Loads libanomctl-torch.so (once). Throws Error(failed) saying what is missing and how to get it.
 Trainer& load_trainer();
 

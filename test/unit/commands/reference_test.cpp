@@ -10,17 +10,25 @@
 namespace anomctl {
 namespace {
 
-// A settings file with its settings taken out of their comments; those without a value stay out.
-std::string uncommented(const std::string& text) {
-  std::istringstream lines(text);
+bool needs_a_value(const Field& field) {
+  return field.required && (field.default_text.empty() || field.default_text == "\"\"" || field.default_text == "[]");
+}
+
+// A settings file with its settings taken out of their comments, but those that have no default to show.
+std::string uncommented(const CommandSpec& command) {
+  std::set<std::string> left_out;
+  const auto bound = command.make();
+  for (const Field& f : bound->fields()) {
+    if (f.secret) left_out.insert(f.name + "_file");
+    if (f.default_text.empty() || needs_a_value(f)) left_out.insert(f.name);
+  }
+  std::istringstream lines(settings_file(command));
   std::string out;
   for (std::string line; std::getline(lines, line);) {
-    const bool setting = line.starts_with("# ") && line.find(" = ") != std::string::npos && !line.ends_with(" = ") &&
-                         line.find(' ', 2) == line.find(" = ");
-    if (setting && line.find("_file = ") == std::string::npos)
-      out += line.substr(2) + "\n";
-    else if (line.starts_with('['))
-      out += line + "\n";
+    const std::size_t equals = line.find(" = ");
+    const bool setting = line.starts_with("# ") && equals != std::string::npos && line.find(' ', 2) == equals &&
+                         !left_out.contains(line.substr(2, equals - 2));
+    if (setting || line.starts_with('[')) out += (setting ? line.substr(2) : line) + "\n";
   }
   return out;
 }
@@ -30,19 +38,19 @@ std::string uncommented(const std::string& text) {
 TEST_CASE("every settings file is accepted by its command and sets the defaults") {
   for (const CommandSpec& command : all_commands()) {
     CAPTURE(command.name);
-    const TomlFile file = parse_toml(uncommented(settings_file(command)), command.name + ".toml");
+    const TomlFile file = parse_toml(uncommented(command), command.name + ".toml");
     const auto untouched = command.make();
     const auto bound = command.make();
     const auto fields = bound->fields();
     Sources sources{command.name, &file, {}, {}};
     for (const Field& f : fields) {
-      if (f.required && f.default_text.empty()) sources.flags[f.name] = {"1"};
+      if (needs_a_value(f)) sources.flags[f.name] = {f.choices.empty() ? "1" : f.choices.front()};
     }
     const auto origin = resolve(fields, sources);
     const auto defaults = untouched->fields();
     for (std::size_t i = 0; i < fields.size(); ++i) {
       CAPTURE(fields[i].name);
-      if (origin.at(fields[i].name) == "flag" || fields[i].required) continue;
+      if (needs_a_value(fields[i])) continue;
       CHECK(fields[i].get() == defaults[i].get());
       if (!fields[i].hidden && !fields[i].secret && !defaults[i].default_text.empty()) {
         CHECK(origin.at(fields[i].name) == "file");
