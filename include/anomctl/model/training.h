@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "anomctl/core/fields.h"
+#include "anomctl/core/files.h"
 #include "anomctl/core/matrix.h"
 #include "anomctl/model/mtad_gat_settings.h"
 #include "anomctl/model/tensors.h"
