@@ -204,6 +204,8 @@ Nanoseconds epoch_from_number(double value) {
     scale = kMillisecond;
   else if (size < 1e17)
     scale = kMicrosecond;
+  constexpr Nanoseconds limit = 9'200'000'000'000'000'000;
+  if (!(size * static_cast<double>(scale) < static_cast<double>(limit))) return value < 0 ? -limit : limit;
   // Whole and fraction apart, the fraction to a thousandth of the unit below: a double cannot hold more.
   const double whole = std::floor(value);
   const Nanoseconds grain = std::max<Nanoseconds>(scale / 1'000'000, 1);

@@ -1,5 +1,6 @@
 #include "data/stamps.h"
 
+#include <cmath>
 #include <string>
 
 #include "anomctl/data/csv.h"
@@ -8,6 +9,8 @@ namespace anomctl {
 namespace {
 
 constexpr Nanoseconds kBlock = 15 * kMinute;  // zones change at whole quarters of an hour
+
+constexpr Nanoseconds kLongestAgo = 9'200'000'000'000'000'000;
 
 bool has_zone(std::string_view stamp) {
   if (stamp.empty()) return false;
@@ -47,8 +50,10 @@ std::optional<ParsedStamp> StampReader::read(std::string_view cell, std::optiona
   }
   if (!stamp) {
     const auto number = parse_number(cell);
-    if (!number || !(*number > -9e18 && *number < 9e18)) return std::nullopt;
-    return ParsedStamp{epoch_from_number(*number), TimeZone::Instants::Kind::unique};
+    if (!number || !std::isfinite(*number)) return std::nullopt;
+    const Nanoseconds time = epoch_from_number(*number);
+    if (time <= -kLongestAgo || time >= kLongestAgo) return std::nullopt;
+    return ParsedStamp{time, TimeZone::Instants::Kind::unique};
   }
   if (plain_ || has_zone(cell)) return stamp;
   return from_local(stamp->time, previous);

@@ -62,6 +62,7 @@ std::optional<ParsedStamp> parse_stamp(std::string_view text, const TimeZone& zo
                                        std::optional<Nanoseconds> previous = std::nullopt);
 // A number as epoch seconds, milliseconds, microseconds or nanoseconds, told apart by its size (seconds up to the year
 // 5138).
+// What lies outside the years 1678 to 2261 becomes the nearest of their ends.
 Nanoseconds epoch_from_number(double value);
 // "2026-01-02T03:04:05.678Z": fraction in groups of three digits, left out when zero.
 std::string format_stamp(Nanoseconds time);

@@ -9,7 +9,7 @@
 namespace anomctl {
 namespace {
 
-constexpr std::size_t kReadBytes = 256 * 1024;
+constexpr std::size_t kFirstRead = 8 * 1024, kReadBytes = 256 * 1024;
 constexpr std::size_t kNowhere = std::numeric_limits<std::size_t>::max();
 
 }  // namespace
@@ -40,8 +40,9 @@ bool CsvReader::more() {
     end_ -= begin_;
     begin_ = 0;
   }
-  if (buffer_.size() - end_ < kReadBytes) buffer_.resize(end_ + kReadBytes);
-  const std::size_t got = bytes_->read(buffer_.data() + end_, kReadBytes);
+  const std::size_t want = std::clamp(buffer_.size(), kFirstRead, kReadBytes);  // small files stay cheap
+  if (buffer_.size() - end_ < want) buffer_.resize(end_ + want);
+  const std::size_t got = bytes_->read(buffer_.data() + end_, want);
   if (std::memchr(buffer_.data() + end_, '\0', got) != nullptr) {
     throw error_at(next_line_, "there are NUL bytes at or after this line: this is no text file");
   }

@@ -42,3 +42,10 @@ TEST_CASE("durations and epochs") {
   CHECK(epoch_from_number(1767323045678.0) == t);
   CHECK(epoch_from_number(1767323045678000.0) == t);
 }
+
+TEST_CASE("time: numbers beyond what an instant can hold stop at its ends", "[time]") {
+  for (const double value : {9.9e10, 99999999999991.0, 9.9e16, 1e19, 1e300}) {
+    CHECK(epoch_from_number(value) == 9'200'000'000'000'000'000);
+    CHECK(epoch_from_number(-value) == -9'200'000'000'000'000'000);
+  }
+}
