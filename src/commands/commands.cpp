@@ -4,6 +4,7 @@
 #include "commands/completion.h"
 #include "commands/create_datasets.h"
 #include "commands/doctor.h"
+#include "commands/evaluate.h"
 #include "commands/health.h"
 #include "commands/models.h"
 #include "commands/reference.h"
@@ -16,10 +17,10 @@ namespace anomctl {
 
 const std::vector<CommandSpec>& all_commands() {
   static const std::vector<CommandSpec> commands = {
-      create_datasets_command(), train_command(),       score_command(),         models_import_command(),
-      models_list_command(),     models_show_command(), models_export_command(), serve_command(),
-      build_images_command(),    set_auth_command(),    doctor_command(),        health_command(),
-      completion_command(),      reference_command(),
+      create_datasets_command(), train_command(),        evaluate_command(),    score_command(),
+      models_import_command(),   models_list_command(),  models_show_command(), models_export_command(),
+      serve_command(),           build_images_command(), set_auth_command(),    doctor_command(),
+      health_command(),          completion_command(),   reference_command(),
   };
   return commands;
 }

@@ -143,12 +143,12 @@ ScoreCounts score(const ScoreOptions& options, Context& context) {
                    });
   std::vector<std::string> names;
   for (const Column& column : bundle->columns) names.push_back(column.name);
-  SensorTable table(options.input, names, bundle->period_s, [&] {
+  const std::stop_token stop = context.stop().token();
+  const auto before_wait = [&] {
     judge.flush();
     output.flush();
-  });
-
-  const std::stop_token stop = context.stop().token();
+  };
+  SensorTable table(options.input, names, bundle->period_s, {before_wait, stop});
   context.progress().begin("scoring", 0, "rows");
   Row row;
   ScoreCounts counts;

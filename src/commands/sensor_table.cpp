@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -16,25 +18,36 @@
 namespace anomctl {
 namespace {
 
-// Calls `before_wait` when the descriptor has nothing to read at the moment, so that what was read so far is worked on
-// first.
+constexpr int kLookForStopMs = 100;
+
+// Standard input as it comes: a read gives what is there. Calls `before_wait` when nothing is, so that what was read so
+// far is worked on first. The input ends when a stop is requested.
 class WatchedInput : public ByteSource {
  public:
-  explicit WatchedInput(std::function<void()> before_wait)
-      : bytes_(open_bytes("-")), before_wait_(std::move(before_wait)) {}
+  WatchedInput(std::function<void()> before_wait, std::stop_token stop)
+      : before_wait_(std::move(before_wait)), stop_(std::move(stop)) {}
   std::size_t read(char* out, std::size_t size) override {
-    pollfd ready{STDIN_FILENO, POLLIN, 0};
-    if (before_wait_ && ::poll(&ready, 1, 0) == 0) before_wait_();
-    return bytes_->read(out, size);
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    if (::poll(&input, 1, 0) == 0) {
+      if (before_wait_) before_wait_();
+      while (::poll(&input, 1, kLookForStopMs) == 0) {
+        if (stop_.stop_requested()) return 0;
+      }
+    }
+    ssize_t got = 0;
+    do got = ::read(STDIN_FILENO, out, size);
+    while (got < 0 && errno == EINTR);
+    if (got < 0) throw input_error(fmt::format("cannot read standard input: {}", std::strerror(errno)));
+    return static_cast<std::size_t>(got);
   }
 
  private:
-  std::unique_ptr<ByteSource> bytes_;
   std::function<void()> before_wait_;
+  std::stop_token stop_;
 };
 
-std::unique_ptr<ByteSource> open_input(const fs::path& path, std::function<void()> before_wait) {
-  if (path == "-") return std::make_unique<WatchedInput>(std::move(before_wait));
+std::unique_ptr<ByteSource> open_input(const fs::path& path, SensorTable::Waiting waiting) {
+  if (path == "-") return std::make_unique<WatchedInput>(std::move(waiting.before), std::move(waiting.stop));
   return open_bytes(path);
 }
 
@@ -44,8 +57,6 @@ bool is_time_name(std::string_view name) {
   constexpr std::array<std::string_view, 6> names = {"time", "_time", "timestamp", "datetime", "date", "ts"};
   return std::find(names.begin(), names.end(), lower) != names.end();
 }
-
-bool is_value(std::string_view cell) { return parse_number(cell).has_value() || is_missing_cell(cell); }
 
 std::string listed(const std::vector<std::string_view>& names) {
   std::string text;
@@ -57,10 +68,10 @@ std::string listed(const std::vector<std::string_view>& names) {
 }  // namespace
 
 SensorTable::SensorTable(const fs::path& path, const std::vector<std::string>& columns, double period_s,
-                         std::function<void()> before_wait)
+                         Waiting waiting)
     : columns_(columns),
       period_(static_cast<Nanoseconds>(std::llround(period_s * 1e9))),
-      reader_(open_input(path, std::move(before_wait)), path == "-" ? "standard input" : path.string()) {
+      reader_(open_input(path, std::move(waiting)), path == "-" ? "standard input" : path.string()) {
   read_first();
 }
 
@@ -73,8 +84,13 @@ void SensorTable::read_first() {
   } while (cells_.empty());
   width_ = cells_.size();
   const bool stamped = parse_stamp(trim(cells_[0])).has_value() && !parse_number(cells_[0]);
-  const bool numbers = std::all_of(cells_.begin() + (stamped ? 1 : 0), cells_.end(), is_value);
-  if (!numbers) {
+  // A header names the columns, or holds no number at all: one bad cell does not turn a row into a header.
+  const bool named = std::all_of(columns_.begin(), columns_.end(), [&](const std::string& column) {
+    return std::any_of(cells_.begin(), cells_.end(), [&](std::string_view cell) { return trim(cell) == column; });
+  });
+  const auto is_number = [](std::string_view cell) { return parse_number(cell).has_value(); };
+  const bool words = !stamped && std::none_of(cells_.begin(), cells_.end(), is_number);
+  if (named || (words && !std::all_of(cells_.begin(), cells_.end(), is_missing_cell))) {
     map_header(cells_);
     return;
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -13,11 +14,15 @@ namespace anomctl {
 
 class SensorTable : public RowSource {
  public:
+  // For standard input: `before` is called before a read that has to wait, and a stop ends the rows.
+  struct Waiting {
+    std::function<void()> before;
+    std::stop_token stop;
+  };
   // `path` "-" is standard input; `period_s` stamps rows that carry no time, the first one with 1970-01-01.
   // `before_wait` is called before a read that may have to wait for input. Throws Error(bad_input) for a header that
   // lacks columns.
-  SensorTable(const fs::path& path, const std::vector<std::string>& columns, double period_s,
-              std::function<void()> before_wait);
+  SensorTable(const fs::path& path, const std::vector<std::string>& columns, double period_s, Waiting waiting);
 
   const std::vector<std::string>& columns() const override { return columns_; }
   // Missing cells become NaN and are counted. Throws Error(bad_input) with file, line and column for text in place of a

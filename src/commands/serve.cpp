@@ -2,15 +2,14 @@
 
 #include <fmt/format.h>
 
-#include "anomctl/core/log.h"
-#include "anomctl/model/native_model.h"
+#include "anomctl/detection/bundle.h"
 #include "commands/help.h"
 
 namespace anomctl {
 
 int serve_bundles(const ServeSettings& options, Context& context) {
   ServeParts parts;
-  parts.make_model = [](const Bundle& bundle) { return make_native_model(bundle.settings, bundle.weights); };
+  parts.make_model = [](const Bundle& bundle) { return open_window_model(bundle); };
   parts.version = program_version();
   parts.on_listening = [&](const ServerPorts& ports) {
     context.text(

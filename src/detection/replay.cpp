@@ -7,8 +7,6 @@
 #include <limits>
 
 #include "anomctl/core/error.h"
-#include "anomctl/detection/attribution.h"
-#include "detection/intake.h"
 
 namespace anomctl {
 namespace {
@@ -131,50 +129,6 @@ HeldOutErrors held_out_errors(const std::shared_ptr<const Bundle>& bundle, const
     errors.actual.append_row(score.actual);
   });
   return errors;
-}
-
-WindowScores score_windows(const Bundle& bundle, const WindowModel& model, std::span<const double> windows,
-                           std::size_t n) {
-  const std::size_t w = static_cast<std::size_t>(bundle.settings.window_size);
-  const std::size_t k = bundle.columns.size();
-  const std::vector<std::size_t> targets = bundle.targets();
-  if (windows.size() != n * (w + 1) * k)
-    throw input_error(fmt::format("{} values do not make {} windows of ({}, {})", windows.size(), n, w + 1, k));
-  for (const double v : windows) {
-    if (!std::isfinite(v)) throw input_error("a window holds a value that is not finite");
-  }
-  // Both passes of every window: the first w rows give the forecast, the last w rows the reconstruction.
-  std::vector<float> scaled(n * (w + 1) * k), passes(2 * n * w * k);
-  for (std::size_t r = 0; r < n * (w + 1); ++r)
-    scale_row(bundle.scaler, windows.subspan(r * k, k), std::span(scaled).subspan(r * k, k));
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto first = scaled.begin() + static_cast<std::ptrdiff_t>(i * (w + 1) * k);
-    const auto out = passes.begin() + static_cast<std::ptrdiff_t>(2 * i * w * k);
-    std::copy_n(first, w * k, out);
-    std::copy_n(first + static_cast<std::ptrdiff_t>(k), w * k, out + static_cast<std::ptrdiff_t>(w * k));
-  }
-  Expectation expectation;
-  model.expect(passes, 2 * n, expectation);
-
-  WindowScores scores{std::vector<double>(n), Matrix<double>(n, k), Matrix<double>(n, k)};
-  std::vector<float> actual(targets.size());
-  std::vector<double> parts(targets.size());
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::size_t last = i * (w + 1) + w;
-    std::copy_n(windows.begin() + static_cast<std::ptrdiff_t>(last * k), k, scores.expected.row(i).begin());
-    for (std::size_t t = 0; t < targets.size(); ++t) actual[t] = scaled[last * k + targets[t]];
-    const auto forecast = expectation.forecast.row(2 * i);
-    const auto reconstruction = expectation.reconstruction.row(2 * i + 1);
-    contributions(bundle.score, forecast, reconstruction, actual, {}, parts);
-    scores.score[i] = total_score(bundle.score, parts);
-    const std::vector<double> expected =
-        expected_values(bundle.score.gamma, forecast, reconstruction, bundle.scaler, targets);
-    for (std::size_t t = 0; t < targets.size(); ++t) {
-      scores.contribution(i, targets[t]) = std::isnan(parts[t]) ? 0 : parts[t];
-      if (std::isfinite(expected[t])) scores.expected(i, targets[t]) = expected[t];
-    }
-  }
-  return scores;
 }
 
 }  // namespace anomctl

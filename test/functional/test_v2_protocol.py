@@ -142,7 +142,7 @@ def same_inference(ours, theirs, exchange):
     contribution = numpy.reshape(outputs["contribution"]["data"], outputs["contribution"]["shape"])
     assert contribution.shape == (n, 17)
     numpy.testing.assert_allclose(contribution.sum(axis=1), score["data"], rtol=1e-6)
-    assert outputs["is_anomaly"]["data"] == [v > 1000 for v in score["data"]]
+    assert outputs["is_anomaly"]["data"] == [v >= 1000 for v in score["data"]]
 
 
 @pytest.fixture(scope="module")

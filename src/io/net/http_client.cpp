@@ -108,7 +108,7 @@ asio::awaitable<error_code> HttpClient::Impl::exchange(Stream& stream, const Mes
   co_await http::async_read(stream, buffer, parser, into(ec));
   if (ec) co_return ec;
   auto& answer = parser.get();
-  response.status = answer.result_int();
+  response.status = static_cast<int>(answer.result_int());
   for (const auto& field : answer) response.headers.add(std::string(field.name_string()), std::string(field.value()));
   response.body = std::move(answer.body());
   keep_alive = parser.keep_alive();

@@ -36,7 +36,7 @@ void count_scores(Metrics& metrics, const std::string& model, const WindowScores
   for (const double score : scores.score) metrics.observe("anomctl_score", labels, score);
   metrics.add("anomctl_windows_total", labels, static_cast<double>(scores.score.size()));
   if (!threshold) return;
-  const auto over = std::count_if(scores.score.begin(), scores.score.end(), [&](double s) { return s > *threshold; });
+  const auto over = std::count_if(scores.score.begin(), scores.score.end(), [&](double s) { return s >= *threshold; });
   metrics.add("anomctl_anomalies_total", labels, static_cast<double>(over));
 }
 

@@ -36,11 +36,10 @@ std::shared_ptr<ServedModel> load_served_model(const std::string& name, const st
                                                const fs::path& folder, const ModelFactory& factory,
                                                const BatchSettings& batching) {
   auto served = std::make_shared<ServedModel>();
-  auto bundle = std::make_shared<Bundle>(load_bundle(folder));
+  auto bundle = std::make_shared<const Bundle>(load_bundle(folder));
   served->name = name.empty() ? bundle->name : name;
   served->version = version;
   served->model = factory(*bundle);
-  bundle->weights.clear();  // the model holds its own
   served->bundle = std::move(bundle);
   self_test(*served);
   served->batcher =

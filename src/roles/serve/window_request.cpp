@@ -161,7 +161,7 @@ std::vector<v2::InferOutput> outputs_of(const v2::InferRequest& request, const W
     if (name == "is_anomaly" && threshold) {
       std::vector<double> over(scores.score.size());
       std::transform(scores.score.begin(), scores.score.end(), over.begin(),
-                     [&](double s) { return s > *threshold ? 1.0 : 0.0; });
+                     [&](double s) { return s >= *threshold ? 1.0 : 0.0; });
       return v2::InferOutput{name, v2::DataType::boolean, {n}, std::move(over), kStateless, false};
     }
     if (name == "contribution")

@@ -1,0 +1,219 @@
+#include "commands/evaluate.h"
+
+#include <fmt/core.h>
+
+#include <cmath>
+
+#include "anomctl/core/error.h"
+#include "anomctl/core/log.h"
+#include "anomctl/detection/bundle.h"
+#include "anomctl/registry/run_bundle.h"
+#include "commands/bounds.h"
+#include "commands/evaluate/evaluation.h"
+#include "commands/evaluate/plain_words.h"
+#include "commands/open_model.h"
+#include "commands/report.h"
+
+namespace anomctl {
+namespace {
+
+constexpr const char* kEvaluationFolder = "evaluation";  // in a run's artifacts, and without a run in the working folder
+constexpr const char* kExperimentEnd = "_training";
+
+fs::path data_set_folder(const EvaluateOptions& options, const BundleChoice& choice) {
+  if (options.dataset.empty() && choice.run) {
+    std::string name = choice.run->experiment;
+    if (const auto param = choice.run->params.find("dataset"); param != choice.run->params.end()) name = param->second;
+    if (name.ends_with(kExperimentEnd)) name.resize(name.size() - std::string(kExperimentEnd).size());
+    if (fs::exists(options.datasets_dir / name / "eval.csv")) return options.datasets_dir / name;
+  }
+  return find_data_set(options.datasets_dir, options.dataset);
+}
+
+void check_columns(const Bundle& bundle, const DataSet& set) {
+  if (bundle.columns.size() != set.columns.size())
+    throw input_error(fmt::format("data set {} has {} columns, the bundle {} was trained on {}", set.folder.string(),
+                                  set.columns.size(), bundle.name, bundle.columns.size()));
+  if (!set.has_meta) return;
+  for (std::size_t c = 0; c < set.columns.size(); ++c)
+    if (bundle.columns[c].name != set.columns[c].name && bundle.columns[c].name != "c" + std::to_string(c))
+      throw input_error(fmt::format("column {} of data set {} is '{}', of the bundle {} '{}'", c + 1,
+                                    set.folder.string(), set.columns[c].name, bundle.name, bundle.columns[c].name));
+}
+
+// The bundle with what the options say about its score.
+Bundle adjusted(Bundle bundle, const EvaluateOptions& options) {
+  if (options.compat == "reference") bundle.score = ScoreSettings::reference(bundle.score.gamma);
+  if (options.ewma_span) bundle.score.smoothing = 2 / (*options.ewma_span + 1);
+  return bundle;
+}
+
+struct Limits {
+  std::map<std::string, double> all;
+  std::string chosen;
+};
+
+Limits choose_limit(const EvaluateOptions& options, const std::shared_ptr<const Bundle>& bundle,
+                    const WindowModel& model, const DataSet& set, const JudgeSettings& settings, Context& context) {
+  Limits limits;
+  limits.all = bundle->thresholds;
+  if (options.threshold) {
+    limits.all["given"] = *options.threshold;
+    limits.chosen = "given";
+    return limits;
+  }
+  if (options.threshold_method == "keep") {
+    if (!bundle->threshold()) throw UsageError("--threshold-method keep: the bundle " + bundle->name + " has no limit");
+    limits.chosen = bundle->chosen_threshold;
+    return limits;
+  }
+  const auto token = context.stop().token();
+  if (options.threshold_method == "best-f1") {
+    const auto scores = eval_scores(bundle, model, set, settings, context.progress(), token);
+    std::vector<double> finite;
+    Flags labels;
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      if (!std::isfinite(scores[i])) continue;
+      finite.push_back(scores[i]);
+      labels.push_back(set.eval.labels[i]);
+    }
+    if (finite.empty()) throw input_error("no row of " + set.folder.string() + " could be scored");
+    limits.all["best-f1"] = best_f1(finite, labels).threshold;
+    limits.chosen = "best-f1";
+    log_warning("the limit is chosen with the labels of eval in hand: its figures are an oracle's");
+    return limits;
+  }
+  const auto scores = train_scores(bundle, model, set, settings, context.progress(), token);
+  limits.chosen = options.threshold_method;
+  auto pot = options.pot;
+  if (options.compat == "reference") pot.mode = "reference";
+  const auto take = [&](const std::string& method, auto&& compute) {
+    try {
+      limits.all[method] = compute();
+    } catch (const Error& error) {
+      if (method == limits.chosen) throw;
+      log_warning("{}", error.what());
+    }
+  };
+  take("pot", [&] { return pot_threshold(scores, pot); });
+  take("epsilon", [&] { return epsilon_threshold(scores, options.epsilon_reg_level); });
+  return limits;
+}
+
+struct Written {
+  fs::path folder;
+  bool in_run = false;
+};
+
+// metrics.json, scores.csv and report.html into every folder that wants them; the first is named in the result.
+std::vector<fs::path> write_results(const std::vector<fs::path>& folders, const Json& metrics, const std::string& scores,
+                                    const std::string& report) {
+  for (const auto& folder : folders) {
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (error) throw failed("cannot create folder " + folder.string() + ": " + error.message());
+    write_file_atomic(folder / "metrics.json", metrics.dump(2) + "\n");
+    write_file_atomic(folder / "scores.csv", scores);
+    write_file_atomic(folder / "report.html", report);
+  }
+  return {folders.front() / "report.html", folders.front() / "scores.csv", folders.front() / "metrics.json"};
+}
+
+void track(const EvaluateOptions& options, const RunInfo& run, const Json& figures, const Limits& limits,
+           const std::string& dataset) {
+  const auto writer = open_run_store(options.tracking_uri)->open(run.id);
+  for (const auto& [name, value] : figures.as_object())
+    if (value.is_number()) writer->log_metric(name, value.as_double(), 0);
+  for (const auto& [name, value] : limits.all) writer->log_metric("threshold." + name, value, 0);
+  writer->set_tag("anomctl.evaluated_on", dataset);
+  writer->set_tag("anomctl.threshold_method", limits.chosen);
+}
+
+int evaluate(const EvaluateOptions& options, Context& context) {
+  std::vector<Bound> bounds;
+  for (const auto& text : options.fail_on) bounds.push_back(parse_bound(text));
+  const auto experiment = options.dataset.empty() || !options.run.starts_with('-') ? "" : options.dataset + kExperimentEnd;
+  const auto choice = choose_bundle(options.bundle, options.run, options.tracking_uri, experiment);
+  const auto original = load_bundle(choice.folder);
+  const auto set = load_data_set(data_set_folder(options, choice));
+  check_columns(original, set);
+  log_info("judging data set {} with {} {}", set.name, choice.run ? "run" : "bundle",
+           choice.run ? choice.run->name : choice.folder.string());
+
+  auto bundle = adjusted(original, options);
+  const auto model = open_model(bundle, "auto");
+  const JudgeSettings settings{options.episodes, options.protocol == "shared",
+                               static_cast<std::size_t>(options.batch_size)};
+  const auto limits =
+      choose_limit(options, std::make_shared<const Bundle>(bundle), *model, set, settings, context);
+  const double threshold = limits.all.at(limits.chosen);
+  bundle.thresholds = limits.all;
+  bundle.chosen_threshold = limits.chosen;
+
+  const auto judged =
+      judge(std::make_shared<const Bundle>(bundle), *model, set, settings, context.progress(), context.stop().token());
+  const FigureSettings figure_settings{options.compat == "reference", options.legacy_pa};
+  const auto values = figures(judged, set, threshold, figure_settings);
+  if (options.legacy_pa)
+    log_warning("point-adjusted figures flatter: one flagged row counts for a whole event, and random scores do well");
+  const auto words = in_plain_words(values);
+
+  Json metrics = Json::object();
+  metrics["dataset"] = set.name;
+  metrics["dataset_hash"] = set.hash;
+  metrics["run_id"] = choice.run ? Json(choice.run->id) : Json();
+  metrics["run_name"] = choice.run ? Json(choice.run->name) : Json();
+  metrics["bundle"] = choice.folder.string();
+  metrics["protocol"] = options.protocol;
+  metrics["compat"] = options.compat;
+  metrics["threshold_method"] = limits.chosen;
+  metrics["threshold"] = threshold;
+  for (const auto& [name, value] : limits.all) metrics["thresholds"][name] = value;
+  metrics["metrics"] = values;
+  metrics["in_words"] = words.headline + ". " + (words.sentences.empty() ? "" : words.sentences.front());
+  for (const auto& event : events_of(judged, set).events) {
+    Json item = Json::object();
+    item["first_row"] = event.rows.first;
+    item["last_row"] = event.rows.last;
+    item["judged"] = event.judged;
+    item["found"] = event.found;
+    item["delay_rows"] = event.found ? Json(event.delay_rows) : Json();
+    metrics["events"].push_back(item);
+  }
+  const auto missed = missed_bounds(bounds, values);
+  metrics["missed_bounds"] = missed;
+
+  std::vector<fs::path> folders;
+  if (choice.run) folders.push_back(choice.run->artifacts / kEvaluationFolder);
+  if (!options.output.empty()) folders.insert(folders.begin(), options.output);
+  if (folders.empty()) folders.push_back(kEvaluationFolder);
+  const auto report = report_html({bundle, set, judged, values, words, limits.chosen, threshold,
+                                   choice.run ? choice.run->name : "", system_clock().now()});
+  const auto files = write_results(folders, metrics, scores_csv(judged), report);
+  if (options.update_bundle) save_bundle(bundle, choice.folder);
+  if (choice.run) track(options, *choice.run, values, limits, set.name);
+
+  context.result = metrics;
+  context.result["report"] = files[0].string();
+  context.result["scores"] = files[1].string();
+  context.text(words.headline + ".");
+  for (const auto& sentence : words.sentences) context.text("  " + sentence);
+  context.text(fmt::format("Limit ({}): {:.6g}{}", limits.chosen, threshold,
+                           options.update_bundle ? ", written into the bundle" : ""));
+  context.text("Report: " + files[0].string());
+  context.text(fmt::format("THRESHOLD={:.9g}", threshold));
+  for (const auto& line : missed) context.text("Missed: " + line);
+  return static_cast<int>(missed.empty() ? ExitCode::done : ExitCode::bound_missed);
+}
+
+}  // namespace
+
+CommandSpec evaluate_command() {
+  return make_command<EvaluateOptions>(
+      "evaluate", "Data and models", "Judge a data set with a trained bundle: figures, limit, report",
+      {"anomctl evaluate", "anomctl evaluate --run -2 --dataset pump --output evaluation",
+       "anomctl evaluate --bundle models/pump --fail-on 'pr_auc<0.6' --fail-on 'false_episodes_per_day>1'"},
+      evaluate);
+}
+
+}  // namespace anomctl

@@ -1,0 +1,241 @@
+#include "commands/evaluate/evaluation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <limits>
+#include <map>
+
+#include "anomctl/core/error.h"
+#include "anomctl/detection/detector.h"
+#include "anomctl/detection/metrics_reference.h"
+#include "anomctl/detection/replay.h"
+
+namespace anomctl {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+// Eval as this protocol sees it, without a copy where none is needed.
+class EvalView {
+ public:
+  EvalView(const DataSet& set, const JudgeSettings& settings) : part_(&set.eval) {
+    follows_train_ = settings.one_series || !set.has_meta;
+    if (!settings.one_series || set.eval.runs.size() <= 1) return;
+    joined_ = set.eval;
+    joined_.runs = {{0, static_cast<std::int64_t>(set.eval.values.rows()) - 1}};
+    part_ = &joined_;
+  }
+  EvalView(const EvalView&) = delete;
+  EvalView& operator=(const EvalView&) = delete;
+  const Part& part() const { return *part_; }
+  const Part* lead_in(const DataSet& set) const { return follows_train_ ? &set.train : nullptr; }
+
+ private:
+  const Part* part_;
+  Part joined_;
+  bool follows_train_ = false;
+};
+
+ReplayOptions replay_options(const JudgeSettings& settings, Progress& progress, std::stop_token stop) {
+  ReplayOptions options;
+  options.batch = settings.batch;
+  options.stop = std::move(stop);
+  options.on_progress = [&progress](std::size_t done) { progress.update(static_cast<std::int64_t>(done)); };
+  return options;
+}
+
+DetectorOptions detector_options(const JudgeSettings& settings) {
+  DetectorOptions options;
+  options.episodes = settings.episodes;
+  if (settings.one_series) options.max_gap_periods = 0;
+  return options;
+}
+
+Json optional_number(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
+
+// Rows that have a score, side by side.
+struct Scored {
+  std::vector<double> scores;
+  Flags labels, flagged, mask;
+};
+Scored scored_rows(const Judgement& judgement, const Flags& labels) {
+  Scored out;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const bool has = std::isfinite(judgement.scores[i]);
+    out.mask.push_back(has);
+    if (!has) continue;
+    out.scores.push_back(judgement.scores[i]);
+    out.labels.push_back(labels[i]);
+    out.flagged.push_back(judgement.flagged[i]);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<double> train_scores(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model,
+                                 const DataSet& set, const JudgeSettings& settings, Progress& progress,
+                                 std::stop_token stop) {
+  auto options = replay_options(settings, progress, std::move(stop));
+  for (const auto label : set.train.labels) options.use.push_back(label == 0);
+  progress.begin("score train rows", static_cast<std::int64_t>(set.train.values.rows()), "rows");
+  auto scores = score_rows(bundle, model, set.train, options);
+  progress.end();
+  std::erase_if(scores, [](double score) { return !std::isfinite(score); });
+  return scores;
+}
+
+std::vector<double> eval_scores(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model,
+                                const DataSet& set, const JudgeSettings& settings, Progress& progress,
+                                std::stop_token stop) {
+  const EvalView view(set, settings);
+  auto options = replay_options(settings, progress, std::move(stop));
+  options.lead_in = view.lead_in(set);
+  std::vector<double> scores(set.eval.values.rows(), kNaN);
+  Detector detector(bundle, nullptr, detector_options(settings));
+  progress.begin("score eval rows", static_cast<std::int64_t>(scores.size()), "rows");
+  replay(detector, model, view.part(), options, [&](std::size_t row, const Verdict& verdict, const RowScore& score) {
+    if (score.scored) scores[row] = verdict.score;
+  });
+  progress.end();
+  return scores;
+}
+
+Judgement judge(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model, const DataSet& set,
+                const JudgeSettings& settings, Progress& progress, std::stop_token stop) {
+  const EvalView view(set, settings);
+  const auto rows = set.eval.values.rows();
+  auto options = replay_options(settings, progress, stop);
+  options.lead_in = view.lead_in(set);
+  Judgement out;
+  out.scores.assign(rows, kNaN);
+  out.flagged.assign(rows, 0);
+  out.expected = Matrix<float>(rows, bundle->targets().size(), std::numeric_limits<float>::quiet_NaN());
+  Detector detector(bundle, nullptr, detector_options(settings));
+  std::map<std::string, std::size_t> index;  // of an episode's id
+  std::vector<Episode> told;
+  const auto collect = [&] {
+    auto events = detector.take_episodes();
+    std::move(events.begin(), events.end(), std::back_inserter(told));
+  };
+  progress.begin("judge eval rows", static_cast<std::int64_t>(rows), "rows");
+  replay(detector, model, view.part(), options, [&](std::size_t row, const Verdict& verdict, const RowScore& score) {
+    collect();
+    if (verdict.state == State::warmup) ++out.warmup_rows;
+    if (!score.scored) return;
+    const auto at = static_cast<std::int64_t>(row);
+    out.scores[row] = verdict.score;
+    out.flagged[row] = verdict.is_anomaly;
+    for (std::size_t i = 0; i < score.expected.size(); ++i)
+      out.expected(row, i) = static_cast<float>(score.expected[i]);
+    if (verdict.episode.empty() || !verdict.is_anomaly) return;
+    const auto [found, is_new] = index.try_emplace(verdict.episode, out.episodes.size());
+    if (is_new) out.episodes.push_back({{at, at}, at, false, {}});
+    auto& episode = out.episodes[found->second];
+    episode.rows.last = at;
+    if (verdict.score > out.scores[static_cast<std::size_t>(episode.peak_row)]) episode.peak_row = at;
+  });
+  detector.restart();  // closes what is open
+  collect();
+  progress.end();
+  if (stop.stop_requested()) throw failed("stopped before all rows were judged");
+  for (auto& episode : told) {
+    const auto found = index.find(episode.id);
+    if (found != index.end()) out.episodes[found->second].told = std::move(episode);  // the last word stays
+  }
+  for (auto& episode : out.episodes) {
+    const auto first = set.eval.labels.begin() + episode.rows.first,
+               end = set.eval.labels.begin() + episode.rows.last + 1;
+    episode.false_alarm = std::find_if(first, end, [](auto label) { return label != 0; }) == end;
+  }
+  return out;
+}
+
+EventMetrics events_of(const Judgement& judgement, const DataSet& set) {
+  Flags mask;
+  for (const double score : judgement.scores) mask.push_back(std::isfinite(score));
+  std::vector<RowRange> events, episodes;
+  for (const auto& segment : set.segments) events.push_back(segment.rows);
+  for (const auto& episode : judgement.episodes) episodes.push_back(episode.rows);
+  return event_metrics({judgement.flagged, set.eval.labels, mask, events, episodes, set.period_s});
+}
+
+Json figures(const Judgement& judgement, const DataSet& set, double threshold, const FigureSettings& settings) {
+  const auto rows = scored_rows(judgement, set.eval.labels);
+  if (rows.scores.empty())
+    throw input_error(
+        fmt::format("no row of {} could be scored: every run of eval is shorter than a window", set.folder.string()));
+  const auto flagged = settings.reference ? reference_predict(rows.scores, threshold) : rows.flagged;
+  const auto point =
+      settings.reference ? reference_metrics(flagged, rows.labels) : point_metrics(confusion(flagged, rows.labels));
+  const auto positives = std::count(rows.labels.begin(), rows.labels.end(), 1);
+  const bool labelled = positives > 0;
+  const auto scored = static_cast<std::int64_t>(rows.scores.size());
+  const auto events = events_of(judgement, set);
+  const auto in_seconds = [&](const std::optional<double>& delay) {
+    return delay ? Json(*delay * set.period_s) : Json();
+  };
+  const auto if_labelled = [&](double value) { return labelled ? Json(value) : Json(); };
+
+  Json out = Json::object();
+  out["rows"] = static_cast<std::int64_t>(judgement.scores.size());
+  out["scored_rows"] = scored;
+  out["anomalous_share"] = static_cast<double>(positives) / static_cast<double>(scored);
+  out["flagged_share"] =
+      static_cast<double>(std::count(flagged.begin(), flagged.end(), 1)) / static_cast<double>(scored);
+  out["threshold"] = threshold;
+  out["f1"] = if_labelled(point.f1);
+  out["precision"] = if_labelled(point.precision);
+  out["recall"] = if_labelled(point.recall);
+  out["roc_auc"] = optional_number(roc_auc(rows.scores, rows.labels));
+  out["pr_auc"] = optional_number(average_precision(rows.scores, rows.labels));
+  const Flags all(rows.labels.size(), 1);
+  out["everything_anomalous_f1"] = if_labelled(point_metrics(confusion(all, rows.labels)).f1);
+  const auto oracle = best_f1(rows.scores, rows.labels);
+  out["best_f1_oracle"] = if_labelled(oracle.f1);
+  out["best_f1_oracle_threshold"] = if_labelled(oracle.threshold);
+  out["events"] = events.judged;
+  out["events_found"] = events.found;
+  out["event_recall"] = events.judged > 0 ? Json(events.recall) : Json();
+  out["delay_rows_mean"] = optional_number(events.mean_delay_rows);
+  out["delay_rows_median"] = optional_number(events.median_delay_rows);
+  out["delay_seconds_mean"] = in_seconds(events.mean_delay_rows);
+  out["delay_seconds_median"] = in_seconds(events.median_delay_rows);
+  out["episodes"] = events.episodes;
+  out["false_episodes"] = events.false_episodes;
+  out["false_episodes_per_day"] = optional_number(events.false_episodes_per_day);
+  out["normal_days"] = events.normal_days;
+  if (settings.point_adjusted) {
+    const auto adjusted = point_adjust(flagged, rows.labels);
+    const auto pa =
+        settings.reference ? reference_metrics(adjusted, rows.labels) : point_metrics(confusion(adjusted, rows.labels));
+    out["pa_f1"] = if_labelled(pa.f1);
+    out["pa_precision"] = if_labelled(pa.precision);
+    out["pa_recall"] = if_labelled(pa.recall);
+  }
+  if (settings.reference) {
+    const auto latency = reference_latency(flagged, rows.labels);
+    out["latency_identified"] = static_cast<std::int64_t>(latency.identified.size());
+    out["latency_average"] = latency.identified.empty() ? Json() : Json(latency.average_delay);
+    const auto grid = reference_best_f1(rows.scores, rows.labels);
+    out["best_f1_grid"] = if_labelled(grid.f1);
+    out["best_f1_grid_threshold"] = if_labelled(grid.threshold);
+  }
+  return out;
+}
+
+std::string scores_csv(const Judgement& judgement) {
+  std::string out = "row,score,is_anomaly\n";
+  for (std::size_t i = 0; i < judgement.scores.size(); ++i) {
+    if (std::isfinite(judgement.scores[i]))
+      fmt::format_to(std::back_inserter(out), "{},{:.9g},{}\n", i, judgement.scores[i], judgement.flagged[i]);
+    else
+      fmt::format_to(std::back_inserter(out), "{},,\n", i);
+  }
+  return out;
+}
+
+}  // namespace anomctl

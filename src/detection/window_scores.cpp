@@ -1,0 +1,104 @@
+// What windows tell by themselves, for a server.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "anomctl/core/error.h"
+#include "anomctl/detection/attribution.h"
+#include "anomctl/detection/replay.h"
+#include "detection/intake.h"
+
+namespace anomctl {
+namespace {
+
+struct Shape {
+  std::size_t w, k;
+  std::size_t rows() const { return w + 1; }
+};
+
+// The network's part: score before smoothing over rows, each sensor's part in it, what was expected of it.
+void judge_by_network(const Bundle& bundle, const WindowModel& model, std::span<const double> windows, Shape shape,
+                      WindowScores& scores) {
+  const std::size_t n = scores.score.size(), w = shape.w, k = shape.k;
+  const std::vector<std::size_t> targets = bundle.targets();
+  // Both passes of every window: the first w rows give the forecast, the last w rows the reconstruction.
+  std::vector<float> scaled(n * shape.rows() * k), passes(2 * n * w * k);
+  for (std::size_t r = 0; r < n * shape.rows(); ++r)
+    scale_row(bundle.scaler, windows.subspan(r * k, k), std::span(scaled).subspan(r * k, k));
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto first = scaled.begin() + static_cast<std::ptrdiff_t>(i * shape.rows() * k);
+    const auto out = passes.begin() + static_cast<std::ptrdiff_t>(2 * i * w * k);
+    std::copy_n(first, w * k, out);
+    std::copy_n(first + static_cast<std::ptrdiff_t>(k), w * k, out + static_cast<std::ptrdiff_t>(w * k));
+  }
+  Expectation expectation;
+  model.expect(passes, 2 * n, expectation);
+
+  std::vector<float> actual(targets.size());
+  std::vector<double> parts(targets.size());
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t last = i * shape.rows() + w;
+    for (std::size_t t = 0; t < targets.size(); ++t) actual[t] = scaled[last * k + targets[t]];
+    const auto forecast = expectation.forecast.row(2 * i);
+    const auto reconstruction = expectation.reconstruction.row(2 * i + 1);
+    contributions(bundle.score, forecast, reconstruction, actual, {}, parts);
+    scores.score[i] = total_score(bundle.score, parts);
+    const std::vector<double> expected =
+        expected_values(bundle.score.gamma, forecast, reconstruction, bundle.scaler, targets);
+    for (std::size_t t = 0; t < targets.size(); ++t) {
+      scores.contribution(i, targets[t]) = std::isnan(parts[t]) ? 0 : parts[t];
+      if (std::isfinite(expected[t])) scores.expected(i, targets[t]) = expected[t];
+    }
+  }
+}
+
+// The panel reads the window's rows as a run of their own; its opinion of the last one counts, fused with the network's
+// score as the detector does it.
+void judge_by_panel(const Bundle& bundle, std::span<const double> windows, Shape shape, WindowScores& scores) {
+  PanelScorer panel(bundle.panel);
+  PanelOpinion opinion;
+  for (std::size_t i = 0; i < scores.score.size(); ++i) {
+    panel.restart();
+    bool judged = false;
+    for (std::size_t r = 0; r < shape.rows(); ++r)
+      judged = panel.push(windows.subspan((i * shape.rows() + r) * shape.k, shape.k), opinion);
+    if (!judged)
+      throw input_error(fmt::format("windows of {} rows are too short for this bundle: its panel warms up for {}",
+                                    shape.rows(), bundle.panel->warm_up()));
+    double fused = opinion.score;
+    if (bundle.runs_network()) {
+      const double voice = bundle.network_voice;
+      fused = (1 - voice) * fused + voice * bundle.network_tail.surprise(scores.score[i]);
+    }
+    scores.score[i] = fused;
+    for (std::size_t c = 0; c < shape.k; ++c) {
+      scores.contribution(i, c) = fused * opinion.share[c];
+      scores.expected(i, c) = opinion.expected[c];
+    }
+  }
+}
+
+}  // namespace
+
+WindowScores score_windows(const Bundle& bundle, const WindowModel& model, std::span<const double> windows,
+                           std::size_t n) {
+  const Shape shape{static_cast<std::size_t>(bundle.settings.window_size), bundle.columns.size()};
+  if (windows.size() != n * shape.rows() * shape.k) {
+    throw input_error(
+        fmt::format("{} values do not make {} windows of ({}, {})", windows.size(), n, shape.rows(), shape.k));
+  }
+  for (const double v : windows) {
+    if (!std::isfinite(v)) throw input_error("a window holds a value that is not finite");
+  }
+  WindowScores scores{std::vector<double>(n), Matrix<double>(n, shape.k), Matrix<double>(n, shape.k)};
+  for (std::size_t i = 0; i < n; ++i)
+    std::copy_n(windows.begin() + static_cast<std::ptrdiff_t>((i * shape.rows() + shape.w) * shape.k), shape.k,
+                scores.expected.row(i).begin());
+  if (bundle.runs_network()) judge_by_network(bundle, model, windows, shape, scores);
+  if (bundle.panel != nullptr) judge_by_panel(bundle, windows, shape, scores);
+  return scores;
+}
+
+}  // namespace anomctl
