@@ -101,7 +101,7 @@ TEST_CASE("rows judged in batches get the verdicts of rows pushed one by one, bi
   CHECK(one.counts().anomalous > 0);
   const std::size_t n_episodes = one.take_episodes().size();
   CHECK(n_episodes > 0);
-  for (const std::size_t batch : {1, 3, 64, 1000}) {
+  for (const std::size_t batch : {1UL, 3UL, 64UL, 1000UL}) {
     Detector many(bundle, nullptr, {.asset = "pump"});
     std::vector<std::string> found;
     BatchJudge judge(many, *model, batch, [&](std::size_t number, const Verdict& verdict, const RowScore&) {
