@@ -8,6 +8,7 @@
 #include "commands/health.h"
 #include "commands/models.h"
 #include "commands/reference.h"
+#include "commands/runs.h"
 #include "commands/score.h"
 #include "commands/serve.h"
 #include "commands/set_auth.h"
@@ -17,10 +18,11 @@ namespace anomctl {
 
 const std::vector<CommandSpec>& all_commands() {
   static const std::vector<CommandSpec> commands = {
-      create_datasets_command(), train_command(),        evaluate_command(),    score_command(),
-      models_import_command(),   models_list_command(),  models_show_command(), models_export_command(),
-      serve_command(),           build_images_command(), set_auth_command(),    doctor_command(),
-      health_command(),          completion_command(),   reference_command(),
+      create_datasets_command(), train_command(),       evaluate_command(),     score_command(),
+      models_import_command(),   models_list_command(), models_show_command(),  models_export_command(),
+      runs_list_command(),       runs_show_command(),   runs_compare_command(), serve_command(),
+      build_images_command(),    set_auth_command(),    doctor_command(),       health_command(),
+      completion_command(),      reference_command(),
   };
   return commands;
 }

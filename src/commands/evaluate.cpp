@@ -17,7 +17,8 @@
 namespace anomctl {
 namespace {
 
-constexpr const char* kEvaluationFolder = "evaluation";  // in a run's artifacts, and without a run in the working folder
+constexpr const char* kEvaluationFolder =
+    "evaluation";  // in a run's artifacts, and without a run in the working folder
 constexpr const char* kExperimentEnd = "_training";
 
 fs::path data_set_folder(const EvaluateOptions& options, const BundleChoice& choice) {
@@ -106,8 +107,8 @@ struct Written {
 };
 
 // metrics.json, scores.csv and report.html into every folder that wants them; the first is named in the result.
-std::vector<fs::path> write_results(const std::vector<fs::path>& folders, const Json& metrics, const std::string& scores,
-                                    const std::string& report) {
+std::vector<fs::path> write_results(const std::vector<fs::path>& folders, const Json& metrics,
+                                    const std::string& scores, const std::string& report) {
   for (const auto& folder : folders) {
     std::error_code error;
     fs::create_directories(folder, error);
@@ -124,7 +125,7 @@ void track(const EvaluateOptions& options, const RunInfo& run, const Json& figur
   const auto writer = open_run_store(options.tracking_uri)->open(run.id);
   for (const auto& [name, value] : figures.as_object())
     if (value.is_number()) writer->log_metric(name, value.as_double(), 0);
-  for (const auto& [name, value] : limits.all) writer->log_metric("threshold." + name, value, 0);
+  for (const auto& [name, value] : limits.all) writer->log_metric("threshold_" + name, value, 0);
   writer->set_tag("anomctl.evaluated_on", dataset);
   writer->set_tag("anomctl.threshold_method", limits.chosen);
 }
@@ -132,7 +133,8 @@ void track(const EvaluateOptions& options, const RunInfo& run, const Json& figur
 int evaluate(const EvaluateOptions& options, Context& context) {
   std::vector<Bound> bounds;
   for (const auto& text : options.fail_on) bounds.push_back(parse_bound(text));
-  const auto experiment = options.dataset.empty() || !options.run.starts_with('-') ? "" : options.dataset + kExperimentEnd;
+  const auto experiment =
+      options.dataset.empty() || !options.run.starts_with('-') ? "" : options.dataset + kExperimentEnd;
   const auto choice = choose_bundle(options.bundle, options.run, options.tracking_uri, experiment);
   const auto original = load_bundle(choice.folder);
   const auto set = load_data_set(data_set_folder(options, choice));
@@ -144,8 +146,7 @@ int evaluate(const EvaluateOptions& options, Context& context) {
   const auto model = open_model(bundle, "auto");
   const JudgeSettings settings{options.episodes, options.protocol == "shared",
                                static_cast<std::size_t>(options.batch_size)};
-  const auto limits =
-      choose_limit(options, std::make_shared<const Bundle>(bundle), *model, set, settings, context);
+  const auto limits = choose_limit(options, std::make_shared<const Bundle>(bundle), *model, set, settings, context);
   const double threshold = limits.all.at(limits.chosen);
   bundle.thresholds = limits.all;
   bundle.chosen_threshold = limits.chosen;

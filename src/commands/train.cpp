@@ -15,14 +15,9 @@
 #include "anomctl/model/native_model.h"
 #include "anomctl/registry/run_bundle.h"
 #include "anomctl/registry/run_store.h"
+#include "commands/git_commit.h"
+#include "commands/help.h"
 #include "commands/train_work/train_rows.h"
-
-#ifndef ANOMCTL_GIT_COMMIT
-#define ANOMCTL_GIT_COMMIT "unknown"
-#endif
-#ifndef ANOMCTL_VERSION
-#define ANOMCTL_VERSION "unknown"
-#endif
 
 namespace anomctl {
 namespace {
@@ -60,8 +55,8 @@ void start_run(Session& s) {
   TrainOptions copy = s.options;
   copy.dataset = s.set.name;
   for (const Field& f : describe(copy)) s.run->log_param(f.name, f.get());
-  s.run->set_tag("mlflow.source.git.commit", ANOMCTL_GIT_COMMIT);
-  s.run->set_tag("anomctl.version", ANOMCTL_VERSION);
+  s.run->set_tag("mlflow.source.git.commit", git_commit());
+  s.run->set_tag("anomctl.version", program_version());
   s.run->set_tag("anomctl.data_set_hash", s.set.hash);
 }
 
@@ -79,8 +74,8 @@ void describe_bundle(Session& s) {
   b.provenance["run_name"] = s.result.run_name;
   b.provenance["data_set"] = s.set.name;
   b.provenance["data_set_hash"] = s.set.hash;
-  b.provenance["version"] = ANOMCTL_VERSION;
-  b.provenance["git_commit"] = ANOMCTL_GIT_COMMIT;
+  b.provenance["version"] = program_version();
+  b.provenance["git_commit"] = git_commit();
   b.provenance["seed"] = s.options.trainer.seed;
 }
 
@@ -111,6 +106,23 @@ void log_epoch(Session& s, const EpochLosses& e) {
                               e.val_total, e.seconds));
 }
 
+// Beside the run's metrics: MLflow's client takes a folder at the top of its store for an experiment. With --resume the
+// checkpoint of the latest run that left one moves here.
+fs::path checkpoint_folder(const Session& s) {
+  const auto within = [](const RunInfo& run) { return run.artifacts.parent_path() / "checkpoint"; };
+  const fs::path folder = within(s.run->info());
+  if (!s.options.resume) return folder;
+  for (const RunInfo& run : open_run_store(s.options.tracking_uri)->list(s.run->info().experiment)) {
+    if (run.id == s.run->info().id || !fs::exists(within(run))) continue;
+    std::error_code error;
+    fs::rename(within(run), folder, error);
+    if (error) throw failed(fmt::format("cannot take over {}: {}", within(run).string(), error.message()));
+    log_info("the checkpoint of run {}", run.name);
+    break;
+  }
+  return folder;
+}
+
 void train_network(Session& s) {
   Trainer& trainer = load_trainer();
   const Scaler::Kind kind = s.reference() ? Scaler::Kind::none : Scaler::parse_kind(s.options.scaler);
@@ -132,9 +144,7 @@ void train_network(Session& s) {
   input.train = split.train;
   input.validation = split.validation;
   for (const Column& c : s.set.columns) input.columns.push_back(c.name);
-  input.checkpoint = fs::path(s.options.tracking_uri.starts_with("file://") ? s.options.tracking_uri.substr(7)
-                                                                            : s.options.tracking_uri) /
-                     ".checkpoints" / s.set.name;
+  input.checkpoint = checkpoint_folder(s);
   input.resume = s.options.resume;
   input.stop = s.stop;
   input.on_epoch = [&](const EpochLosses& e) { log_epoch(s, e); };

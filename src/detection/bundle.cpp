@@ -112,7 +112,10 @@ Bundle parse(const Json& json) {
   bundle.scaler = Scaler::from_json(json.at("scaler"), bundle.columns.size());
   bundle.settings = MtadGatSettings::from_json(json.at("settings"));
   check_network(bundle);
-  bundle.score = ScoreSettings::from_json(json.at("score"), bundle.targets().size());
+  const Json& score = json.at("score");
+  const Json* fitted = score.find("forecast_center");
+  const bool no_errors = bundle.kind == "panel" && fitted != nullptr && fitted->size() == 0;  // of a network
+  bundle.score = ScoreSettings::from_json(score, no_errors ? 0 : bundle.targets().size());
   bundle.thresholds = thresholds_from_json(json.at("thresholds"));
   bundle.chosen_threshold = json.string_or("chosen_threshold", "");
   if (!bundle.chosen_threshold.empty() && !bundle.thresholds.contains(bundle.chosen_threshold)) {

@@ -1,0 +1,17 @@
+# Writes HEADER with the commit of the checkout SOURCE, and leaves it alone where nothing changed.
+set(commit unknown)
+if(EXISTS ${SOURCE}/.git)
+  execute_process(COMMAND git rev-parse HEAD WORKING_DIRECTORY ${SOURCE} OUTPUT_VARIABLE told RESULT_VARIABLE status
+                  OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  if(status EQUAL 0)
+    set(commit ${told})
+  endif()
+endif()
+set(text "#pragma once\n#define ANOMCTL_GIT_COMMIT \"${commit}\"\n")
+set(known "")
+if(EXISTS ${HEADER})
+  file(READ ${HEADER} known)
+endif()
+if(NOT known STREQUAL text)
+  file(WRITE ${HEADER} "${text}")
+endif()
