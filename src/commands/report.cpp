@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "anomctl/core/time.h"
 #include "anomctl/deploy/container_images.h"
 #include "embedded/report_page.h"
+#include "embedded/report_script.h"
 
 namespace anomctl {
 namespace {
@@ -17,6 +19,8 @@ constexpr std::size_t kScoreStretches = 1400;
 constexpr std::size_t kSensorStretches = 700;
 constexpr std::size_t kMostNumbers = 120'000;  // of all sensors together: wide data sets get coarser pictures
 constexpr std::size_t kMostEpisodes = 300;
+constexpr std::size_t kMostRuns = 2'000;
+constexpr double kLongTail = 30;  // a peak of so many limits gets a logarithmic axis
 
 // Six digits are more than a picture shows.
 Json rounded(double v) {
@@ -46,27 +50,62 @@ Json thinned(std::size_t rows, std::size_t stretches, At&& at) {
   return out;
 }
 
-std::string when(const DataSet& set, std::int64_t row) {
-  const Nanoseconds time = set.eval.times[static_cast<std::size_t>(row)];
-  // A data set without stamps counts rows from 1970: then the row says more.
-  return time < 10 * 365 * kDay ? fmt::format("row {}", row) : format_stamp(time);
+// Runs of eval as [first row, last row, first instant, last instant], in ms; null instants where the data set has no
+// stamps: then it counts from 1970.
+Json runs(const DataSet& set) {
+  constexpr std::int64_t kNoStamps = 10 * 365 * kDay;
+  Json out = Json::array();
+  const auto ms = [&](std::int64_t row) {
+    const Nanoseconds time = set.eval.times[static_cast<std::size_t>(row)];
+    return time < kNoStamps ? Json() : Json(time / kMillisecond);
+  };
+  for (const RowRange& run : set.eval.runs) {
+    if (out.size() == kMostRuns) return Json::array();
+    out.push_back(Json(Json::Array{run.first, run.last, ms(run.first), ms(run.last)}));
+  }
+  return out;
 }
 
 Json cards(const ReportInput& in) {
   Json out = Json::array();
-  const auto card = [&](const char* key, const char* text, bool percent) {
-    const Json* v = in.figures.find(key);
-    if (v == nullptr || !v->is_number()) return;
-    const double value = v->as_double();
-    out.push_back(
-        Json(Json::Array{percent ? fmt::format("{:.0f} %", 100 * value) : fmt::format("{:.3g}", value), text}));
+  const auto card = [&](const std::string& value, const std::string& text) {
+    out.push_back(Json(Json::Array{value, text}));
   };
-  card("event_recall", "of labelled events found", true);
-  card("false_episodes_per_day", "false episodes a day", false);
-  card("precision", "of flagged rows are labelled", true);
-  card("recall", "of labelled rows are flagged", true);
-  card("pr_auc", "PR-AUC of the score", false);
-  card("roc_auc", "ROC-AUC of the score", false);
+  const auto figure = [&](const char* key) -> std::optional<double> {
+    const Json* v = in.figures.find(key);
+    return v != nullptr && v->is_number() ? std::optional(v->as_double()) : std::nullopt;
+  };
+  const auto percent = [](double v) { return fmt::format("{:.0f} %", 100 * v); };
+  const auto events = in.figures.int_or("events", 0);
+  if (events == 0) {
+    card(fmt::format("{}", in.judgement.episodes.size()), "episodes found");
+    if (const auto v = figure("flagged_share")) card(percent(*v), "of the rows are over the limit");
+    return out;
+  }
+  card(fmt::format("{} of {}", in.figures.int_or("events_found", 0), events), "labelled events found");
+  if (const auto v = figure("delay_seconds_median")) card(spoken_duration(*v), "until half of them were flagged");
+  card(
+      fmt::format("{}", in.figures.int_or("false_episodes", 0)),
+      "false episodes in " + spoken_duration(86'400 * in.figures.number_or("normal_days", 0)) + " of normal operation");
+  if (const auto v = figure("precision")) card(percent(*v), "of the flagged rows are labelled (precision)");
+  if (const auto v = figure("recall")) card(percent(*v), "of the labelled rows are flagged (recall)");
+  if (const auto v = figure("pr_auc"))
+    card(fmt::format("{:.3f}", *v), fmt::format("PR-AUC, by chance {:.3f}", figure("anomalous_share").value_or(0)));
+  if (const auto v = figure("roc_auc")) card(fmt::format("{:.3f}", *v), "ROC-AUC, by chance 0.5");
+  return out;
+}
+
+Json events(const ReportInput& in) {
+  Json out = Json::array();
+  for (const EventOutcome& event : events_of(in.judgement, in.set).events) {
+    Json item = Json::object();
+    item["first"] = event.rows.first;
+    item["last"] = event.rows.last;
+    item["judged"] = event.judged;
+    item["found"] = event.found;
+    item["delay"] = event.delay_rows;
+    out.push_back(std::move(item));
+  }
   return out;
 }
 
@@ -77,16 +116,31 @@ Json episodes(const ReportInput& in) {
     Json item = Json::object();
     item["first"] = e.rows.first;
     item["last"] = e.rows.last;
-    item["when"] = e.rows.size() == 1
-                       ? when(in.set, e.rows.first)
-                       : fmt::format("{}, {}", when(in.set, e.rows.first),
-                                     spoken_duration(static_cast<double>(e.rows.size()) * in.set.period_s));
     item["peak"] = rounded(e.told.peak);
-    item["reason"] = e.told.reason;
     item["false_alarm"] = e.false_alarm;
+    item["causes"] = Json::array();
+    for (const Cause& cause : e.told.causes) {
+      Json one = Json::object();
+      one["sensor"] = cause.sensor;
+      one["share"] = rounded(cause.share);
+      one["actual"] = rounded(cause.actual);
+      one["expected"] = rounded(cause.expected);
+      one["unit"] = cause.unit;
+      item["causes"].push_back(std::move(one));
+    }
     out.push_back(std::move(item));
   }
   return out;
+}
+
+// Whether the limit would be lost at the foot of a linear axis.
+bool has_long_tail(const ReportInput& in) {
+  double peak = 0;
+  for (const double score : in.judgement.scores) {
+    if (score < 0) return false;
+    if (std::isfinite(score)) peak = std::max(peak, score);
+  }
+  return in.threshold > 0 && peak > kLongTail * in.threshold;
 }
 
 Json sensors(const ReportInput& in) {
@@ -134,15 +188,13 @@ std::string report_html(const ReportInput& in) {
   d["cards"] = cards(in);
   d["rows"] = rows;
   d["limit"] = rounded(in.threshold);
-  d["ticks"] = Json::array();
-  for (std::size_t i = 0; i < 5; ++i) {
-    d["ticks"].push_back(rows == 0 ? std::string() : when(in.set, static_cast<std::int64_t>((rows - 1) * i / 4)));
-  }
+  d["runs"] = runs(in.set);
+  d["period_s"] = in.set.period_s;
+  d["long_tail"] = has_long_tail(in);
   d["score"] = thinned(rows, kScoreStretches, [&](std::size_t r) { return in.judgement.scores[r]; });
-  d["labelled"] = Json::array();
-  for (const RowRange& run : runs_of_ones(in.set.eval.labels))
-    d["labelled"].push_back(Json(Json::Array{run.first, run.last}));
+  d["events"] = events(in);
   d["episodes"] = episodes(in);
+  d["more_episodes"] = in.judgement.episodes.size() - d["episodes"].size();
   d["sensors"] = sensors(in);
   d["figures"] = in.figures;
   d["foot"] = fmt::format("Limit {:.6g} by {}. Bundle {}, kind {}. Made by anomctl on {}.", in.threshold, in.method,
@@ -151,7 +203,9 @@ std::string report_html(const ReportInput& in) {
   // No text in the data may end the script element.
   for (std::size_t at = data.find("</"); at != std::string::npos; at = data.find("</", at + 3))
     data.replace(at, 2, "<\\/");
-  return render_template(embedded::report_page, {{"TITLE", html_text("anomctl: " + in.set.name)}, {"DATA", data}});
+  return render_template(embedded::report_page, {{"TITLE", html_text("anomctl: " + in.set.name)},
+                                                 {"DATA", data},
+                                                 {"SCRIPT", std::string(embedded::report_script)}});
 }
 
 }  // namespace anomctl
