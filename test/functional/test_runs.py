@@ -4,6 +4,7 @@ import json
 import math
 import random
 import subprocess
+import time
 
 import pytest
 from conftest import REPOSITORY
@@ -76,6 +77,23 @@ def test_compare_tells_what_differs(store):
     text = store("runs", "compare", "-2", "-1", code=0).out
     assert "Parameters that differ" in text and "panel_ridge" in text and "kernel_size" not in text
     assert "are one run" in store("runs", "compare", "-1", "late", code=2).err
+
+
+@pytest.mark.timeout(300)
+def test_a_killed_training_is_gone_on_with(anomctl, torch_module):
+    write_data_set(anomctl.folder / "datasets/pump")
+    arguments = ["train", "--kind", "mtad-gat", *SMALL[:-1], "12"]
+    killed = anomctl.start(*arguments, "--run-name", "killed")
+    end = time.monotonic() + 60
+    while not list((anomctl.folder / "mlruns").glob("*/*/checkpoint/checkpoint.json")):
+        assert time.monotonic() < end and killed.poll() is None, "no checkpoint was written"
+        time.sleep(0.002)
+    killed.kill()
+    killed.wait()
+    done = anomctl(*arguments, "--resume", "--run-name", "second", "--json", code=0)
+    assert "the checkpoint of run killed" in done.err and "going on after epoch" in done.err
+    assert [e["epoch"] for e in done.json["epochs"]] == list(range(1, 13))
+    assert not list((anomctl.folder / "mlruns").glob("*/*/checkpoint"))  # taken over, and at the end removed
 
 
 @pytest.mark.timeout(300)
