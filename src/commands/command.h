@@ -30,6 +30,7 @@ class Context {
   Json result = Json::object();
   std::vector<std::string> command_line;      // for provenance, secrets removed
   std::map<std::string, std::string> origin;  // field -> default | file | environment | flag
+  std::string config;                         // the settings file of --config, empty without one
 
  private:
   Progress& progress_;

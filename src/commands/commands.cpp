@@ -3,9 +3,12 @@
 #include "commands/command.h"
 #include "commands/completion.h"
 #include "commands/create_datasets.h"
+#include "commands/demo.h"
 #include "commands/doctor.h"
 #include "commands/evaluate.h"
+#include "commands/generate.h"
 #include "commands/health.h"
+#include "commands/manage.h"
 #include "commands/models.h"
 #include "commands/reference.h"
 #include "commands/runs.h"
@@ -13,6 +16,7 @@
 #include "commands/serve.h"
 #include "commands/set_auth.h"
 #include "commands/train.h"
+#include "commands/up.h"
 
 namespace anomctl {
 
@@ -21,6 +25,7 @@ const std::vector<CommandSpec>& all_commands() {
       create_datasets_command(), train_command(),       evaluate_command(),     score_command(),
       models_import_command(),   models_list_command(), models_show_command(),  models_export_command(),
       runs_list_command(),       runs_show_command(),   runs_compare_command(), serve_command(),
+      manage_command(),          generate_command(),    up_command(),           demo_command(),
       build_images_command(),    set_auth_command(),    doctor_command(),       health_command(),
       completion_command(),      reference_command(),
   };

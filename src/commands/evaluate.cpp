@@ -130,6 +130,8 @@ void track(const EvaluateOptions& options, const RunInfo& run, const Json& figur
   writer->set_tag("anomctl.threshold_method", limits.chosen);
 }
 
+}  // namespace
+
 int evaluate(const EvaluateOptions& options, Context& context) {
   std::vector<Bound> bounds;
   for (const auto& text : options.fail_on) bounds.push_back(parse_bound(text));
@@ -206,8 +208,6 @@ int evaluate(const EvaluateOptions& options, Context& context) {
   for (const auto& line : missed) context.text("Missed: " + line);
   return static_cast<int>(missed.empty() ? ExitCode::done : ExitCode::bound_missed);
 }
-
-}  // namespace
 
 CommandSpec evaluate_command() {
   return make_command<EvaluateOptions>(

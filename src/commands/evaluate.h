@@ -62,6 +62,8 @@ struct EvaluateOptions {
   }
 };
 
+// All the work, figures into context.result. Returns the exit code: 3 where a bound of fail_on is missed.
+int evaluate(const EvaluateOptions& options, Context& context);
 CommandSpec evaluate_command();
 
 }  // namespace anomctl

@@ -91,6 +91,7 @@ int run_command(const CommandSpec& spec, BoundCommand& bound, const std::vector<
   context.command_line = without_secrets(arguments, fields);
   context.command_line.insert(context.command_line.begin(), "anomctl");
   context.origin = std::move(origin);
+  context.config = globals.config;
   const int code = bound.run(context);
   set_status_line("");
   if (globals.json) print(context.result.dump(2) + "\n");

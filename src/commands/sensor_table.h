@@ -28,6 +28,7 @@ class SensorTable : public RowSource {
   // Missing cells become NaN and are counted. Throws Error(bad_input) with file, line and column for text in place of a
   // number, a stamp that is none, and rows with more or fewer cells than the first.
   bool next(Row& row) override;
+  bool has_times() const { return time_cell_ != npos; }
   std::int64_t missing_cells() const { return missing_; }
   std::int64_t empty_lines() const { return empty_; }
 

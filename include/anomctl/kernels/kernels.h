@@ -24,11 +24,13 @@ struct Kernels {
   void (*add_product)(std::size_t m, std::size_t n, std::size_t k, const float* a, std::size_t lda, const float* b,
                       std::size_t ldb, float* c, std::size_t ldc);
   // Attention logits alone: out_ij = bias_ij + sum_c a_c leaky(p_ic + q_cj), as below.
-  void (*logits)(std::size_t n, std::size_t d, const float* p, std::size_t ldp, const float* q, std::size_t ldq, const float* a,
-                 float alpha, const float* bias, std::size_t ldb, float* out, std::size_t ldo);
-  // From d_out (n, ldo; padding zero): adds to d_p (n, ldp), d_q (d, ldq) and d_a (d). z and leaky(z) are computed again.
-  void (*logits_backward)(std::size_t n, std::size_t d, const float* p, std::size_t ldp, const float* q, std::size_t ldq,
-                          const float* a, float alpha, const float* d_out, std::size_t ldo, float* d_p, float* d_q, float* d_a);
+  void (*logits)(std::size_t n, std::size_t d, const float* p, std::size_t ldp, const float* q, std::size_t ldq,
+                 const float* a, float alpha, const float* bias, std::size_t ldb, float* out, std::size_t ldo);
+  // From d_out (n, ldo; padding zero): adds to d_p (n, ldp), d_q (d, ldq) and d_a (d). z and leaky(z) are computed
+  // again.
+  void (*logits_backward)(std::size_t n, std::size_t d, const float* p, std::size_t ldp, const float* q,
+                          std::size_t ldq, const float* a, float alpha, const float* d_out, std::size_t ldo, float* d_p,
+                          float* d_q, float* d_a);
   // Attention logits and softmax: for i < n: out_i = softmax_j(bias_ij + sum_c a_c leaky(p_ic + q_cj)), leaky(z) =
   // max(z, alpha z). p (n, d) with ldp, q (d, n) with ldq, bias (n, n) with ldb or null, out (n, n) with ldo; padding
   // of out is zero.

@@ -46,9 +46,8 @@ std::string row_by_row(const Json& figures) {
 
 std::string ranking(const Json& figures) {
   const double share = figures.number_or("anomalous_share", 0);
-  std::string text = fmt::format(
-      "Without any limit: PR-AUC {:.3f}, where a score drawn by chance gets {:.3f}", figures.number_or("pr_auc", 0),
-      share);
+  std::string text = fmt::format("Without any limit: PR-AUC {:.3f}, where a score drawn by chance gets {:.3f}",
+                                 figures.number_or("pr_auc", 0), share);
   if (const auto* roc = number(figures, "roc_auc"))
     text += fmt::format("; an anomalous row scores above a normal one {} of the time (ROC-AUC {:.3f})",
                         percent(roc->as_double()), roc->as_double());
@@ -71,16 +70,16 @@ PlainWords in_plain_words(const Json& figures) {
   if (events == 0) {
     words.headline = counted(figures.int_or("episodes", 0), "episode", "episodes") +
                      " found; without labelled events nobody can say how many are right";
-    words.sentences.push_back(fmt::format("{} of the scored rows are over the limit.",
-                                          percent(figures.number_or("flagged_share", 0))));
+    words.sentences.push_back(
+        fmt::format("{} of the scored rows are over the limit.", percent(figures.number_or("flagged_share", 0))));
     return words;
   }
   words.headline = fmt::format("Found {} of {}, with {}", found, counted(events, "labelled event", "labelled events"),
                                counted(wrong, "false episode", "false episodes"));
   if (const auto* delay = number(figures, "delay_seconds_median"))
-    words.sentences.push_back(fmt::format(
-        "Of the events that were found, half were flagged within {} of their start ({:.0f} rows).",
-        spoken_duration(delay->as_double()), figures.number_or("delay_rows_median", 0)));
+    words.sentences.push_back(
+        fmt::format("Of the events that were found, half were flagged within {} of their start ({:.0f} rows).",
+                    spoken_duration(delay->as_double()), figures.number_or("delay_rows_median", 0)));
   auto alarms = false_alarms(figures);
   alarms[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(alarms[0])));
   words.sentences.push_back(alarms + ".");
@@ -91,8 +90,8 @@ PlainWords in_plain_words(const Json& figures) {
         "A limit chosen with these labels in hand would reach F1 {:.3f} at {:.4g}; that is an oracle, not a result.",
         oracle->as_double(), figures.number_or("best_f1_oracle_threshold", 0)));
   if (events < 5)
-    words.sentences.push_back(fmt::format("With {} the figures say little about other days.",
-                                          counted(events, "event", "events")));
+    words.sentences.push_back(
+        fmt::format("With {} the figures say little about other days.", counted(events, "event", "events")));
   if (const auto* adjusted = number(figures, "pa_f1"))
     words.sentences.push_back(fmt::format(
         "Point-adjusted F1 {:.3f}: a whole event counts as flagged once one of its rows is. Random scores reach high "

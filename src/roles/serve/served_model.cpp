@@ -78,6 +78,8 @@ std::string model_metadata(const ServedModel& served) {
   parameters["bundle"] = served.bundle->name;
   parameters["bundle_hash"] = served.bundle->hash;
   parameters["engine"] = served.model->engine();
+  // How rows are scored, for who keeps the state between rows; a panel keeps its own.
+  if (served.bundle->panel == nullptr) parameters["detector"] = bundle_to_json(*served.bundle);
   body["parameters"] = std::move(parameters);
   return body.dump();
 }

@@ -1,0 +1,90 @@
+// An MQTT 5 client: publishes at QoS 1 with a bound on what is not acknowledged, and hands arriving messages on. It
+// reconnects by itself; what was published and not acknowledged is sent again then. Thread rule: every member is safe
+// from any thread but for the callbacks, which run on the library's thread: they may only hand on what they are given
+// (a broker's acknowledgement goes out when `on_message` returns) and must not call the client.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "anomctl/core/fields.h"
+#include "anomctl/core/files.h"
+
+namespace anomctl {
+
+struct MqttSettings {
+  std::string mqtt_url = "mqtt://127.0.0.1:1883";
+  std::string mqtt_user;
+  std::string mqtt_pass;
+  fs::path ca_file, cert_file, key_file;
+  Duration connect_timeout = seconds(30);
+  std::int64_t max_unacknowledged = 1000;
+
+  static void fields(auto& self, auto&& field) {
+    field("mqtt_url", self.mqtt_url, "broker: mqtt://HOST[:PORT], or mqtts:// for TLS");
+    field("mqtt_user", self.mqtt_user, "user name at the broker");
+    field("mqtt_pass", self.mqtt_pass, "password at the broker", Secret{});
+    field("ca_file", self.ca_file, "TLS: authority that signed the broker's certificate (default: the system's)");
+    field("cert_file", self.cert_file, "TLS: own certificate, where the broker asks for one");
+    field("key_file", self.key_file, "TLS: private key of the own certificate");
+    field("connect_timeout", self.connect_timeout, "how long to try to reach the broker at the start");
+    field("max_unacknowledged", self.max_unacknowledged, "most messages sent and not yet acknowledged",
+          Between{1, 60'000});
+  }
+};
+
+struct MqttMessage {
+  std::string topic, payload;
+  bool retained = false;
+};
+
+struct MqttParts {
+  std::string client_id;  // empty: a random one
+  // The broker keeps subscriptions and queued messages of a client that is away for this long.
+  Duration session_expiry = seconds(3600);
+  std::optional<MqttMessage> will;  // published by the broker when the client is lost
+  std::function<void(MqttMessage message)> on_message;
+  std::function<void()> on_connected;                      // also after each reconnect
+  std::function<void(const std::string& why)> on_lost;     // the connection, not a message
+  std::function<void(const std::string& why)> on_refused;  // one published message, by the broker
+};
+
+class MqttClient {
+ public:
+  // Throws UsageError for a URL that is none or files that do not go together.
+  MqttClient(const MqttSettings& settings, MqttParts parts);
+  ~MqttClient();  // disconnects without waiting for acknowledgements
+  MqttClient(const MqttClient&) = delete;
+  MqttClient& operator=(const MqttClient&) = delete;
+
+  // Tries until it is connected. Throws Error(unreachable) after connect_timeout, Error(failed) when the broker refuses
+  // user or password. False: stopped.
+  bool connect(std::stop_token stop);
+  // Throws Error(failed) when the broker refuses.
+  void subscribe(const std::string& topic_filter);
+  // Waits while max_unacknowledged messages are under way. False: stopped before it was taken.
+  bool publish(std::string topic, std::string payload, bool retain, std::stop_token stop);
+  // Waits until all is acknowledged; false after the timeout or a stop.
+  bool flush(Duration timeout, std::stop_token stop = {});
+  // Ends the connection in order; no message arrives after it returns.
+  void disconnect();
+
+  std::int64_t published() const;
+  std::int64_t acknowledged() const;
+  std::int64_t refused() const;  // by the broker: no right to publish, too large
+  const std::string& client_id() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Throws UsageError where a level of a topic cannot be one: empty, or holding one of + # / or a control character.
+void check_topic_level(const std::string& level, const std::string& setting);
+
+}  // namespace anomctl

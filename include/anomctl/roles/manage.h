@@ -1,0 +1,79 @@
+// The role `manage`: readings from a broker, judged, back as verdicts and alerts. A row is judged by the same Detector
+// as a row of a file. Thread rule: `run_manage` is called from one thread, on which the callbacks run; messages arrive
+// on a thread of the MQTT library and wait in a bounded queue, which holds the broker back when it is full.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "anomctl/detection/bundle.h"
+#include "anomctl/detection/detector.h"
+#include "anomctl/io/mqtt/client.h"
+#include "anomctl/io/net/http_client.h"
+#include "anomctl/model/window_model.h"
+#include "anomctl/roles/generate.h"
+
+namespace anomctl {
+
+struct ManageSettings {
+  MqttSettings mqtt;
+  TopicSettings topic;
+  std::string client_id;
+  std::string server_url, model;
+  std::optional<double> threshold;
+  EpisodeSettings episodes;
+  double max_gap_periods = 5;
+  std::string shard;
+  fs::path state_dir;
+  Duration snapshot_every = seconds(10);
+  std::int64_t max_assets = 10'000;
+  std::int64_t max_queue = 4096;
+  std::int64_t batch_size = 64;
+  Duration drain_timeout = seconds(30);
+
+  static void fields(auto& self, auto&& field) {
+    MqttSettings::fields(self.mqtt, field);
+    TopicSettings::fields(self.topic, field);
+    field("client_id", self.client_id,
+          "name at the broker, which keeps messages for it while it is away (default: manage-ORG-SENSOR)");
+    field("server_url", self.server_url, "have windows judged by this server (anomctl serve) instead of here");
+    field("model", self.model, "the server's model (default: the only one)");
+    field("threshold", self.threshold, "this limit instead of the bundle's");
+    EpisodeSettings::fields(self.episodes, field);
+    field("max_gap_periods", self.max_gap_periods, "a longer pause between rows starts the window anew; 0: never",
+          AtLeast{0});
+    field("shard", self.shard, "judge only a part of the assets: i/n, from 0/n on");
+    field("state_dir", self.state_dir, "folder that keeps windows and episodes over a restart");
+    field("snapshot_every", self.snapshot_every, "how often the state is written");
+    field("max_assets", self.max_assets, "most assets; readings of others are counted and left out",
+          Between{1, 1e7});
+    field("max_queue", self.max_queue, "readings that may wait; then the broker is held back", Between{1, 1e7});
+    field("batch_size", self.batch_size, "most windows judged at once", Between{1, 65'536});
+    field("drain_timeout", self.drain_timeout, "after SIGTERM waiting readings and verdicts get this long");
+  }
+};
+
+// Throws UsageError for settings that do not go together.
+void validate(const ManageSettings& settings);
+
+struct ManageParts {
+  std::shared_ptr<const Bundle> bundle;      // null with a server_url
+  std::shared_ptr<const WindowModel> model;  // of the bundle
+  HttpClientSettings http;
+  std::function<void(const std::string& client_id)> on_ready;  // subscribed
+  std::function<void(const std::string& asset, const Verdict&)> on_verdict;
+  std::function<void(const Episode&)> on_episode;
+};
+
+struct ManageCounts {
+  std::int64_t messages = 0, unreadable = 0, left_out = 0;  // left_out: of assets beyond max_assets
+  std::int64_t rows = 0, verdicts = 0, anomalous = 0, episodes = 0, assets = 0;
+  bool all_published = false;  // the broker acknowledged every verdict
+};
+
+// Until `stop`. Throws Error(unreachable) when broker or server cannot be reached at the start.
+ManageCounts run_manage(const ManageSettings& settings, const ManageParts& parts, std::stop_token stop);
+
+}  // namespace anomctl

@@ -1,0 +1,35 @@
+// `anomctl generate`: a table or a data set as an MQTT stream.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "anomctl/core/files.h"
+#include "anomctl/roles/generate.h"
+#include "commands/command.h"
+
+namespace anomctl {
+
+struct GenerateOptions {
+  std::string dataset;
+  fs::path datasets_dir = "datasets";
+  std::string split = "eval";
+  fs::path input;
+  std::vector<std::string> columns;
+  GenerateSettings role;
+
+  static void fields(auto& self, auto&& field) {
+    field("dataset", self.dataset, "data set whose rows are sent (default: the only one, else the newest)");
+    field("datasets_dir", self.datasets_dir, "folder that holds the data sets");
+    field("split", self.split, "its part", OneOf{{"eval", "train"}});
+    field("input", self.input, "a CSV file instead, with or without header; - is standard input");
+    field("columns", self.columns, "columns of the file to send (default: all but the time)");
+    GenerateSettings::fields(self.role, field);
+  }
+};
+
+// Sends until done or stopped. Throws Error.
+GenerateCounts generate(const GenerateOptions& options, Progress& progress, std::stop_token stop);
+CommandSpec generate_command();
+
+}  // namespace anomctl

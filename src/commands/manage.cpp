@@ -1,0 +1,71 @@
+#include "commands/manage.h"
+
+#include <fmt/format.h>
+
+#include "anomctl/core/error.h"
+#include "anomctl/core/log.h"
+#include "anomctl/registry/run_bundle.h"
+#include "commands/open_model.h"
+
+namespace anomctl {
+
+ManageParts manage_parts(const ManageOptions& options) {
+  validate(options.role);
+  ManageParts parts;
+  if (!options.role.server_url.empty()) {
+    if (!options.bundle.empty() || !options.run.empty())
+      throw UsageError("server-url excludes bundle and run: the server has the model");
+    return parts;
+  }
+  const BundleChoice choice = choose_bundle(options.bundle, options.run, options.tracking_uri);
+  const auto bundle = std::make_shared<Bundle>(load_bundle(choice.folder));
+  log_info("bundle {} ({})", bundle->name, choice.folder.string());
+  if (!bundle->threshold() && !options.role.threshold)
+    log_warning("the bundle has no limit: rows are scored, none is called an anomaly (anomctl evaluate sets one)");
+  parts.model = open_model(*bundle, options.device);
+  parts.bundle = bundle;
+  return parts;
+}
+
+namespace {
+
+std::string alert_line(const Episode& episode) {
+  if (episode.closed)
+    return fmt::format("{}  over   {}  {} rows since {}", format_stamp(episode.end), episode.asset, episode.rows,
+                       format_stamp(episode.start));
+  return fmt::format("{}  ALERT  {}  {}", format_stamp(episode.start), episode.asset, episode.reason);
+}
+
+int run(const ManageOptions& options, Context& context) {
+  ManageParts parts = manage_parts(options);
+  parts.on_ready = [&](const std::string& client_id) { context.text(fmt::format("ready as {}", client_id)); };
+  parts.on_episode = [&](const Episode& episode) { context.text(alert_line(episode)); };
+  const ManageCounts counts = run_manage(options.role, parts, context.stop().token());
+  context.result["messages"] = counts.messages;
+  context.result["unreadable"] = counts.unreadable;
+  context.result["left_out"] = counts.left_out;
+  context.result["rows"] = counts.rows;
+  context.result["verdicts"] = counts.verdicts;
+  context.result["anomalous"] = counts.anomalous;
+  context.result["episodes"] = counts.episodes;
+  context.result["assets"] = counts.assets;
+  context.result["all_published"] = counts.all_published;
+  context.text(fmt::format("{} readings of {} assets judged, {} over the limit, {} alerts; {} unreadable",
+                           counts.verdicts, counts.assets, counts.anomalous, counts.episodes, counts.unreadable));
+  if (!counts.all_published && counts.verdicts > 0) throw failed("the broker did not acknowledge every verdict");
+  return context.stop().exit_code(0);
+}
+
+}  // namespace
+
+CommandSpec manage_command() {
+  return make_command<ManageOptions>(
+      "manage", "Live", "Judge readings from an MQTT broker, publish verdicts and alerts",
+      {"anomctl manage --bundle bundles/pump",
+       "anomctl manage --run -1 --mqtt-url mqtts://broker:8883 --mqtt-user manager --mqtt-pass-file word --state-dir "
+       "state",
+       "anomctl manage --server-url http://127.0.0.1:8080 --topic-sensor +"},
+      run);
+}
+
+}  // namespace anomctl

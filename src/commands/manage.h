@@ -1,0 +1,32 @@
+// `anomctl manage`: judges readings that arrive over MQTT and publishes verdicts and alerts.
+#pragma once
+
+#include <string>
+
+#include "anomctl/core/files.h"
+#include "anomctl/roles/manage.h"
+#include "commands/command.h"
+
+namespace anomctl {
+
+struct ManageOptions {
+  fs::path bundle;
+  std::string run;
+  std::string tracking_uri = "mlruns";
+  std::string device = "auto";
+  ManageSettings role;
+
+  static void fields(auto& self, auto&& field) {
+    field("bundle", self.bundle, "folder of the bundle that judges (default: that of the run)");
+    field("run", self.run, "run whose bundle judges: id, name, -1 for the latest (the default)");
+    field("tracking_uri", self.tracking_uri, "folder that holds the runs");
+    field("device", self.device, "auto, cpu, cuda or cuda:N");
+    ManageSettings::fields(self.role, field);
+  }
+};
+
+// What the role needs beside its settings: the bundle and its model, unless a server judges.
+ManageParts manage_parts(const ManageOptions& options);
+CommandSpec manage_command();
+
+}  // namespace anomctl

@@ -1,0 +1,172 @@
+#include "commands/up.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <latch>
+#include <mutex>
+#include <thread>
+
+#include "anomctl/core/config.h"
+#include "anomctl/core/error.h"
+#include "anomctl/core/log.h"
+#include "commands/demo/local_broker.h"
+#include "commands/generate.h"
+#include "commands/help.h"
+#include "commands/manage.h"
+#include "commands/serve.h"
+
+namespace anomctl {
+namespace {
+
+const std::vector<std::string> kRoles = {"serve", "manage", "generate"};
+
+template <class O>
+O settings_of(const std::string& role, const TomlFile& file) {
+  O options;
+  resolve(describe(options), {role, &file, process_environment(), {}});
+  return options;
+}
+
+std::vector<std::string> roles_of(const UpOptions& options, const TomlFile& file) {
+  for (const std::string& role : options.roles)
+    if (std::find(kRoles.begin(), kRoles.end(), role) == kRoles.end())
+      throw UsageError(fmt::format("roles: '{}' is none of serve, manage, generate", role));
+  std::vector<std::string> roles;
+  for (const std::string& role : kRoles) {
+    const bool named = std::find(options.roles.begin(), options.roles.end(), role) != options.roles.end();
+    if (options.roles.empty() ? file.tables.contains(role) : named) roles.push_back(role);
+  }
+  if (roles.empty())
+    throw UsageError("there is nothing to run: give --config FILE.toml with a table [serve], [manage] or [generate]");
+  return roles;
+}
+
+// Runs each role on a thread of its own; the first that fails ends the others.
+class Roles {
+ public:
+  explicit Roles(std::stop_token stop) : pass_on_(stop, [this] { stop_.request_stop(); }) {}
+
+  std::stop_token token() const { return stop_.get_token(); }
+  void start(const std::string& name, std::function<void()> work) {
+    threads_.emplace_back([this, name, work = std::move(work)] {
+      try {
+        work();
+        log_info("{}: ended", name);
+      } catch (const Error& error) {
+        fail(name, error);
+      } catch (const std::exception& error) {
+        fail(name, failed(error.what()));
+      }
+    });
+  }
+  void wait() {
+    for (std::jthread& thread : threads_) thread.join();
+    if (failure_) throw Error(*failure_);
+  }
+
+ private:
+  void fail(const std::string& name, const Error& error) {
+    std::lock_guard lock(mutex_);
+    if (!failure_) failure_.emplace(error.code(), name + ": " + error.what(), error.detail());
+    stop_.request_stop();
+  }
+
+  std::stop_source stop_;
+  std::stop_callback<std::function<void()>> pass_on_;
+  std::mutex mutex_;
+  std::optional<Error> failure_;
+  std::vector<std::jthread> threads_;
+};
+
+int run(const UpOptions& options, Context& context) {
+  const TomlFile file = context.config.empty() ? TomlFile{} : read_toml(context.config);
+  const std::vector<std::string> roles = roles_of(options, file);
+  auto serve = settings_of<ServeSettings>("serve", file);
+  auto manage = settings_of<ManageOptions>("manage", file);
+  auto generate_options = settings_of<GenerateOptions>("generate", file);
+  const auto runs = [&](const char* role) { return std::find(roles.begin(), roles.end(), role) != roles.end(); };
+
+  std::optional<LocalBroker> broker;
+  if (options.local_broker) {
+    broker.emplace(manage.role.topic.topic_org);
+    const auto use = [&](MqttSettings& mqtt, const LocalBroker::User& user) {
+      mqtt.mqtt_url = broker->url();
+      mqtt.mqtt_user = user.name;
+      mqtt.mqtt_pass = user.password;
+    };
+    use(manage.role.mqtt, broker->manager());
+    use(generate_options.role.mqtt, broker->sensor());
+    context.text("broker on " + broker->url());
+  }
+
+  Roles running(context.stop().token());
+  // Who reads starts before who sends.
+  std::latch judging(runs("manage") ? 1 : 0);
+  bool counted = !runs("manage");
+  std::mutex text;
+  const auto say = [&](const std::string& line) {
+    std::lock_guard lock(text);
+    context.text(line);
+  };
+  if (runs("serve")) {
+    running.start("serve", [&] {
+      ServeParts parts;
+      parts.make_model = [](const Bundle& bundle) { return open_window_model(bundle); };
+      parts.version = program_version();
+      parts.on_listening = [&](const ServerPorts& ports) {
+        say(fmt::format("serve: http://{}:{}/v2", serve.host, ports.http));
+      };
+      if (!run_server(serve, parts, running.token())) throw failed("requests were left unanswered");
+    });
+  }
+  ManageCounts judged;
+  GenerateCounts sent;
+  if (runs("manage")) {
+    running.start("manage", [&] {
+      const auto release = [&] {
+        if (!std::exchange(counted, true)) judging.count_down();
+      };
+      try {
+        ManageParts parts = manage_parts(manage);
+        parts.on_ready = [&](const std::string& id) {
+          say("manage: ready as " + id);
+          release();
+        };
+        parts.on_episode = [&](const Episode& episode) {
+          say(fmt::format("{}: {} {}", episode.closed ? "over" : "ALERT", episode.asset,
+                          episode.closed ? format_stamp(episode.end) : episode.reason));
+        };
+        judged = run_manage(manage.role, parts, running.token());
+      } catch (...) {
+        release();
+        throw;
+      }
+      release();
+    });
+  }
+  if (runs("generate")) {
+    running.start("generate", [&] {
+      judging.wait();
+      NoProgress quiet;
+      sent = generate(generate_options, quiet, running.token());
+      say(fmt::format("generate: {} rows sent", sent.rows));
+    });
+  }
+  running.wait();
+  context.result["roles"] = Json(roles);
+  context.result["rows_sent"] = sent.rows;
+  context.result["verdicts"] = judged.verdicts;
+  context.result["episodes"] = judged.episodes;
+  return context.stop().exit_code(0);
+}
+
+}  // namespace
+
+CommandSpec up_command() {
+  return make_command<UpOptions>("up", "Live", "Run several roles in one program, from one settings file",
+                                 {"anomctl up --config plant.toml", "anomctl up --config plant.toml --local-broker"},
+                                 run);
+}
+
+}  // namespace anomctl

@@ -1,0 +1,55 @@
+// The assets that a manager judges, each with its detector and what it remembers. Private to manage. Thread rule: one
+// thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "anomctl/data/sensor_payload.h"
+#include "anomctl/roles/manage.h"
+#include "roles/manage/row_judge.h"
+
+namespace anomctl::manage {
+
+struct Asset {
+  Asset(std::string asset_name, Detector asset_detector, std::size_t columns)
+      : name(std::move(asset_name)), detector(std::move(asset_detector)), assembler(columns) {}
+  std::string name;
+  Detector detector;
+  RowAssembler assembler;
+  std::unique_ptr<RowJudge> judge;
+  bool waiting = false;  // rows were pushed and not flushed
+};
+
+class Assets {
+ public:
+  using JudgeFactory = std::function<std::unique_ptr<RowJudge>(Asset&)>;
+  Assets(const ManageSettings& settings, std::shared_ptr<const Bundle> bundle, JudgeFactory make_judge);
+
+  // Whether readings of this name are ours: the topic's asset, SENSOR or SENSOR-..., and of our shard.
+  bool ours(std::string_view name) const;
+  // Null when there are max_assets others.
+  Asset* find(const std::string& name);
+  void flush();  // every judge with waiting rows
+  void finish();  // gives out rows that wait for more sensors, and flushes
+  void save();    // the state of each, where there is a state_dir; requires: flushed
+  std::size_t size() const { return assets_.size(); }
+
+ private:
+  fs::path state_file(const std::string& name) const;
+
+  const ManageSettings& settings_;
+  std::shared_ptr<const Bundle> bundle_;
+  JudgeFactory make_judge_;
+  std::int64_t shard_ = 0, shards_ = 1;
+  std::map<std::string, std::unique_ptr<Asset>> assets_;
+  std::vector<Asset*> touched_;
+};
+
+// "1/4" -> 1 of 4. Throws UsageError.
+std::pair<std::int64_t, std::int64_t> parse_shard(const std::string& text);
+
+}  // namespace anomctl::manage
