@@ -75,8 +75,8 @@ void run_live(const DemoOptions& options, const fs::path& bundle, const RowFile&
                            options.rate));
   ManageOptions manage;
   manage.bundle = bundle;
-  manage.role.mqtt = {.mqtt_url = broker.url(), .mqtt_user = broker.manager().name,
-                      .mqtt_pass = broker.manager().password};
+  manage.role.mqtt = {
+      .mqtt_url = broker.url(), .mqtt_user = broker.manager().name, .mqtt_pass = broker.manager().password};
   manage.role.topic.topic_sensor = "pump";
   ManageParts parts = manage_parts(manage);
   std::latch ready(1);
@@ -107,8 +107,7 @@ void run_live(const DemoOptions& options, const fs::path& bundle, const RowFile&
   source.has_times = rows.has_times;
   source.period_s = rows.period_s;
   const GenerateCounts sent = run_generate(generate, source, end.get_token());
-  for (int i = 0; i < 150 && judged < sent.rows && !end.stop_requested(); ++i)
-    wait_for_stop(end.get_token(), 100);
+  for (int i = 0; i < 150 && judged < sent.rows && !end.stop_requested(); ++i) wait_for_stop(end.get_token(), 100);
   end.request_stop();
   judging.join();
   if (failure) throw Error(*failure);
@@ -127,7 +126,8 @@ int run(const DemoOptions& options, Context& context) {
   fs::path datasets = options.output / "datasets", data_set;
   std::string name = "pump";
   if (options.dataset.empty()) {
-    context.text(fmt::format("== data: {} rows of a simulated pump loop at 1 Hz, with faults of known cause", scale.rows));
+    context.text(
+        fmt::format("== data: {} rows of a simulated pump loop at 1 Hz, with faults of known cause", scale.rows));
     CreateDatasetsOptions create;
     create.source = "plant";
     create.name = name;
@@ -145,8 +145,9 @@ int run(const DemoOptions& options, Context& context) {
   }
   if (ended()) return context.stop().exit_code(0);
 
-  context.text(fmt::format("\n== train: window {}, stride {}, at most {} epochs (smaller than train's defaults, for time)",
-                           scale.window, scale.stride, scale.epochs));
+  context.text(
+      fmt::format("\n== train: window {}, stride {}, at most {} epochs (smaller than train's defaults, for time)",
+                  scale.window, scale.stride, scale.epochs));
   const TrainedRun trained = train(train_options(options, scale, datasets, name), context.progress(), stop);
   if (!trained.findings.empty()) context.text(trained.findings);
   if (ended()) return context.stop().exit_code(0);

@@ -12,7 +12,8 @@ namespace anomctl {
 GenerateCounts generate(const GenerateOptions& options, Progress& progress, std::stop_token stop) {
   validate(options.role);
   if (!options.input.empty() && !options.dataset.empty()) throw UsageError("dataset and input exclude each other");
-  if (options.input == "-" && options.role.loop) throw UsageError("standard input cannot be read again: leave out loop");
+  if (options.input == "-" && options.role.loop)
+    throw UsageError("standard input cannot be read again: leave out loop");
   const RowFile rows = options.input.empty()
                            ? rows_of_data_set(find_data_set(options.datasets_dir, options.dataset), options.split)
                            : rows_of_table(options.input, options.columns, stop);

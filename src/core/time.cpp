@@ -209,7 +209,8 @@ Nanoseconds epoch_from_number(double value) {
   // Whole and fraction apart, the fraction to a thousandth of the unit below: a double cannot hold more.
   const double whole = std::floor(value);
   const Nanoseconds grain = std::max<Nanoseconds>(scale / 1'000'000, 1);
-  const double fraction = (value - whole) * static_cast<double>(scale / grain);
+  const Nanoseconds grains = scale / grain;
+  const double fraction = (value - whole) * static_cast<double>(grains);
   return static_cast<Nanoseconds>(whole) * scale + static_cast<Nanoseconds>(std::llround(fraction)) * grain;
 }
 

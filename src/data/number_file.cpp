@@ -16,7 +16,7 @@ bool next_record(CsvReader& reader, std::vector<std::string_view>& cells) {
   if (!cells.empty()) return true;
   const Error hole = reader.error("the line is empty: every line is one row");
   while (reader.next(cells)) {
-    if (!cells.empty()) throw hole;
+    if (!cells.empty()) throw Error(hole);
   }
   return false;
 }

@@ -1,6 +1,6 @@
 #define ANOMCTL_WIDTH 4
 #define ANOMCTL_GRU_ROWS 2
-#include "kernels/kernels_body.h"
+#include "kernels/kernels_body.inc"
 
 namespace anomctl {
 extern const Kernels kKernels_portable;

@@ -59,7 +59,8 @@ def test_nothing_in_the_tree_points_to_the_place_of_the_build(tree, binary):
 
 def test_it_runs_with_nothing_but_the_tree_and_glibc(tree, tmp_path):
     """A root folder of only this tree and the libraries that every Debian has: no other package's file is touched."""
-    enter = ["chroot"] if os.geteuid() == 0 else ["unshare", "-r", "chroot"]
+    chroot = shutil.which("chroot", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    enter = [chroot] if os.geteuid() == 0 else ["unshare", "-r", chroot]
     if subprocess.run([*enter, "/", "true"], capture_output=True, timeout=20).returncode != 0:
         pytest.skip("neither root nor user namespaces: cannot change the root folder")
     root = tmp_path / "root"

@@ -42,8 +42,9 @@ struct GenerateSettings {
     field("assets", self.assets, "machines that send the same rows, as {sensor}-0, {sensor}-1 ..; one is {sensor}",
           Between{1, 100'000});
     field("rows", self.rows, "stop after so many rows of each asset (default: all)");
-    field("start_time", self.start_time,
-          "stamp of the first row; the others keep their distance (default: the table's own, or now where it has none)");
+    field(
+        "start_time", self.start_time,
+        "stamp of the first row; the others keep their distance (default: the table's own, or now where it has none)");
     field("flush_timeout", self.flush_timeout, "longest wait for the broker's last acknowledgements");
   }
 };
@@ -52,9 +53,9 @@ struct GenerateSettings {
 void validate(const GenerateSettings& settings);
 
 struct GenerateParts {
-  std::function<std::unique_ptr<RowSource>()> open;  // the rows, from the first on
-  bool has_times = false;                            // they carry stamps of their own
-  double period_s = 1;                               // step from the last row to the first of the next round
+  std::function<std::unique_ptr<RowSource>()> open;          // the rows, from the first on
+  bool has_times = false;                                    // they carry stamps of their own
+  double period_s = 1;                                       // step from the last row to the first of the next round
   std::function<void(std::int64_t row, const Row&)> on_row;  // after it was handed to the broker for all assets
 };
 

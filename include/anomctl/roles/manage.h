@@ -47,8 +47,7 @@ struct ManageSettings {
     field("shard", self.shard, "judge only a part of the assets: i/n, from 0/n on");
     field("state_dir", self.state_dir, "folder that keeps windows and episodes over a restart");
     field("snapshot_every", self.snapshot_every, "how often the state is written");
-    field("max_assets", self.max_assets, "most assets; readings of others are counted and left out",
-          Between{1, 1e7});
+    field("max_assets", self.max_assets, "most assets; readings of others are counted and left out", Between{1, 1e7});
     field("max_queue", self.max_queue, "readings that may wait; then the broker is held back", Between{1, 1e7});
     field("batch_size", self.batch_size, "most windows judged at once", Between{1, 65'536});
     field("drain_timeout", self.drain_timeout, "after SIGTERM waiting readings and verdicts get this long");

@@ -83,11 +83,14 @@ std::string Rehearsal::summary() const {
     named += finding.named;
     const Nanoseconds delay = std::max<Nanoseconds>(0, finding.first->start - truth.start) / kSecond;
     text += fmt::format("told after {} s{}\n", delay,
-                        truth.affected.empty() ? "" : finding.named ? ", with the right sensor" : ", wrong sensors");
+                        truth.affected.empty() ? ""
+                        : finding.named        ? ", with the right sensor"
+                                               : ", wrong sensors");
   }
   const auto wrong = std::count_if(episodes_.begin(), episodes_.end(), [&](const Episode& e) { return !belongs(e); });
-  text += fmt::format("{} of {} faults told, {} of {} with a sensor that shows the fault; {} alerts without a fault in {} rows",
-                      found, truth_.size(), named, known, wrong, rows);
+  text += fmt::format(
+      "{} of {} faults told, {} of {} with a sensor that shows the fault; {} alerts without a fault in {} rows", found,
+      truth_.size(), named, known, wrong, rows);
   return text;
 }
 

@@ -81,6 +81,7 @@ struct HttpServer::Impl {
   const HttpHandler handler;
   std::unique_ptr<asio::ssl::context> tls;
   std::atomic<bool> draining{false}, listening{true};
+  int port = 0;  // what was bound
   std::atomic<std::int64_t> connections{0}, in_flight{0};
   std::mutex mutex;
   std::unordered_set<std::shared_ptr<Connection>> open;  // under mutex
@@ -340,6 +341,8 @@ void HttpServer::Impl::close_idle(Duration grace) {
 HttpServer::HttpServer(HttpServerSettings settings, HttpHandler handler)
     : impl_(std::make_unique<Impl>(std::move(settings), std::move(handler))) {
   impl_->bind();
+  error_code ec;
+  impl_->port = impl_->acceptor.local_endpoint(ec).port();
 }
 
 void HttpServer::start() {
@@ -348,10 +351,7 @@ void HttpServer::start() {
     impl_->threads.emplace_back([this] { impl_->io.run(); });
 }
 
-int HttpServer::port() const {
-  error_code ec;
-  return impl_->acceptor.local_endpoint(ec).port();
-}
+int HttpServer::port() const { return impl_->port; }
 
 std::int64_t HttpServer::connections() const { return impl_->connections; }
 

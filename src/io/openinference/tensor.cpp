@@ -77,7 +77,8 @@ template <class T>
 std::optional<double> whole(double value) {
   constexpr double kLow = static_cast<double>(std::numeric_limits<T>::min());
   // One more than the largest value, which is a power of two and so exact.
-  constexpr double kHigh = static_cast<double>(std::numeric_limits<T>::max() / 2 + 1) * 2;
+  constexpr T kHalf = std::numeric_limits<T>::max() / 2 + 1;
+  constexpr double kHigh = static_cast<double>(kHalf) * 2;
   if (std::trunc(value) != value || value < kLow || value >= kHigh) return std::nullopt;
   return value;
 }

@@ -29,8 +29,8 @@ std::pair<std::int64_t, std::int64_t> parse_shard(const std::string& text) {
   const std::size_t slash = text.find('/');
   std::int64_t i = -1, n = 0;
   const std::string_view view = text;
-  if (slash == std::string::npos || !parse_count(view.substr(0, slash), i) ||
-      !parse_count(view.substr(slash + 1), n) || i < 0 || i >= n || n > 100'000)
+  if (slash == std::string::npos || !parse_count(view.substr(0, slash), i) || !parse_count(view.substr(slash + 1), n) ||
+      i < 0 || i >= n || n > 100'000)
     throw UsageError(fmt::format("shard '{}': expected i/n with i from 0 to n - 1, as in 0/4", text));
   return {i, n};
 }

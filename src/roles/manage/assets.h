@@ -33,7 +33,7 @@ class Assets {
   bool ours(std::string_view name) const;
   // Null when there are max_assets others.
   Asset* find(const std::string& name);
-  void flush();  // every judge with waiting rows
+  void flush();   // every judge with waiting rows
   void finish();  // gives out rows that wait for more sensors, and flushes
   void save();    // the state of each, where there is a state_dir; requires: flushed
   std::size_t size() const { return assets_.size(); }

@@ -34,9 +34,10 @@ std::shared_ptr<const Bundle> remote_bundle(const v2::RemoteModel& remote) {
   const Json* parameters = remote.metadata.find("parameters");
   const Json* detector = parameters != nullptr ? parameters->find("detector") : nullptr;
   if (detector == nullptr || !detector->is_object())
-    throw UsageError(fmt::format("model {}: the server does not say how its rows are scored (a panel keeps its state "
-                                 "here): give --bundle",
-                                 remote.name));
+    throw UsageError(
+        fmt::format("model {}: the server does not say how its rows are scored (a panel keeps its state "
+                    "here): give --bundle",
+                    remote.name));
   return std::make_shared<Bundle>(bundle_from_json(*detector, "the server's model"));
 }
 

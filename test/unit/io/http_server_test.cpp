@@ -1,4 +1,5 @@
 #include "anomctl/io/net/http_server.h"
+#include "anomctl/io/net/reach.h"
 
 #include <latch>
 #include <thread>
@@ -108,6 +109,7 @@ TEST_CASE("drain answers what is under way and leaves no connection") {
   arrived.wait();
   std::int64_t left = -1;
   std::jthread draining([&] { left = server.drain(milliseconds(1), seconds(20)); });
+  while (why_unreachable("127.0.0.1", server.port(), seconds(1)).empty()) std::this_thread::yield();
   waiting->send(text_response("late"));
   draining.join();
   asking.join();

@@ -1,7 +1,7 @@
 // An MQTT 5 client: publishes at QoS 1 with a bound on what is not acknowledged, and hands arriving messages on. It
-// reconnects by itself; what was published and not acknowledged is sent again then. Thread rule: every member is safe
-// from any thread but for the callbacks, which run on the library's thread: they may only hand on what they are given
-// (a broker's acknowledgement goes out when `on_message` returns) and must not call the client.
+// reconnects and subscribes again by itself; what was published and not acknowledged is sent again then. Thread rule:
+// every member is safe from any thread but for the callbacks, which run on the library's thread: they may only hand on
+// what they are given (a broker's acknowledgement goes out when `on_message` returns) and must not call the client.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ struct MqttSettings {
     field("cert_file", self.cert_file, "TLS: own certificate, where the broker asks for one");
     field("key_file", self.key_file, "TLS: private key of the own certificate");
     field("connect_timeout", self.connect_timeout, "how long to try to reach the broker at the start");
-    field("max_unacknowledged", self.max_unacknowledged, "most messages sent and not yet acknowledged",
+    field("max_unacknowledged", self.max_unacknowledged, "most messages accepted and not yet acknowledged",
           Between{1, 60'000});
   }
 };
