@@ -144,8 +144,21 @@ def sources():
                 yield path.relative_to(ROOT), path.read_text(encoding="utf-8")
 
 
+TYPE = re.compile(r"^(?:struct|class|enum class) ([A-Za-z0-9_]+)[^;\n]*\{", re.M)
+
+
+def twice_declared(headers):
+    """Types of one name in two headers: the linker takes either's members for both, and nothing warns."""
+    places = {}
+    for path, text in headers:
+        for name in TYPE.findall(text):
+            places.setdefault(name, []).append(str(path))
+    return [f"{paths[1]}: {name} is declared in {paths[0]} too" for name, paths in places.items() if len(paths) > 1]
+
+
 def check_tree():
     faults, long_files = [], []
+    faults += twice_declared((path, text) for path, text in sources() if path.suffix == ".h")
     for path, text in sources():
         faults += [f"{path}:{line}: {message}" for line, message in check_source(path, text)]
         if SOFT_LINES < text.count("\n") <= HARD_LINES:
@@ -183,9 +196,13 @@ def self_test():
     }
     bad = [name for name, case in wrong.items() if not faults(*case)]
     bad += [name for name, case in right.items() if faults(*case)]
+    if not twice_declared([("a.h", "struct Row {\n"), ("b.h", "class Row : public X {\n")]):
+        bad.append("type declared twice")
+    if twice_declared([("a.h", "struct Row {\n"), ("b.h", "struct Row;\nstruct Rows {\n")]):
+        bad.append("type declared once")
     for name in bad:
         print(f"the rule fails its own test: {name}")
-    print(f"layers: {len(wrong) + len(right)} rules tested, {len(bad)} wrong")
+    print(f"layers: {len(wrong) + len(right) + 2} rules tested, {len(bad)} wrong")
     return not bad
 
 

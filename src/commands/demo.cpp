@@ -15,7 +15,7 @@
 #include "commands/demo/rehearsal.h"
 #include "commands/evaluate.h"
 #include "commands/manage.h"
-#include "commands/row_files.h"
+#include "commands/row_input.h"
 #include "commands/train.h"
 
 namespace anomctl {
@@ -44,7 +44,7 @@ TrainOptions train_options(const DemoOptions& options, const Scale& scale, const
   return train;
 }
 
-RowFile live_rows(const DemoOptions& options, const Scale& scale, const fs::path& data_set, Rehearsal& rehearsal) {
+RowInput live_rows(const DemoOptions& options, const Scale& scale, const fs::path& data_set, Rehearsal& rehearsal) {
   if (!options.dataset.empty()) {
     rehearsal.expect(load_data_set(data_set));
     return rows_of_data_set(data_set, "eval");
@@ -59,7 +59,7 @@ RowFile live_rows(const DemoOptions& options, const Scale& scale, const fs::path
   while (once.next(row)) {
   }
   rehearsal.expect(once.truth());
-  RowFile rows;
+  RowInput rows;
   rows.columns = once.columns();
   rows.has_times = true;
   rows.period_s = plant_period_s(plant.kind);
@@ -68,7 +68,7 @@ RowFile live_rows(const DemoOptions& options, const Scale& scale, const fs::path
 }
 
 // generate and manage over a broker of our own, until every row is judged.
-void run_live(const DemoOptions& options, const fs::path& bundle, const RowFile& rows, Rehearsal& rehearsal,
+void run_live(const DemoOptions& options, const fs::path& bundle, const RowInput& rows, Rehearsal& rehearsal,
               Context& context) {
   LocalBroker broker;
   context.text(fmt::format("\n== live: a mosquitto on {} with generated passwords, {} rows a second", broker.url(),
@@ -164,7 +164,7 @@ int run(const DemoOptions& options, Context& context) {
   if (ended()) return context.stop().exit_code(0);
 
   Rehearsal rehearsal;
-  const RowFile rows = live_rows(options, scale, data_set, rehearsal);
+  const RowInput rows = live_rows(options, scale, data_set, rehearsal);
   run_live(options, trained.bundle, rows, rehearsal, context);
   if (ended()) return context.stop().exit_code(0);
 

@@ -5,7 +5,7 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
 #include "anomctl/data/data_set.h"
-#include "commands/row_files.h"
+#include "commands/row_input.h"
 
 namespace anomctl {
 
@@ -14,9 +14,9 @@ GenerateCounts generate(const GenerateOptions& options, Progress& progress, std:
   if (!options.input.empty() && !options.dataset.empty()) throw UsageError("dataset and input exclude each other");
   if (options.input == "-" && options.role.loop)
     throw UsageError("standard input cannot be read again: leave out loop");
-  const RowFile rows = options.input.empty()
-                           ? rows_of_data_set(find_data_set(options.datasets_dir, options.dataset), options.split)
-                           : rows_of_table(options.input, options.columns, stop);
+  const RowInput rows = options.input.empty()
+                            ? rows_of_data_set(find_data_set(options.datasets_dir, options.dataset), options.split)
+                            : rows_of_table(options.input, options.columns, stop);
   GenerateParts parts;
   parts.open = rows.open;
   parts.has_times = rows.has_times;

@@ -10,9 +10,9 @@
 namespace anomctl {
 namespace {
 
-Json runs_json(const DataSetPlan& plan, const std::vector<Run>& runs) {
+Json runs_json(const DataSetPlan& plan, const std::vector<TimedRun>& runs) {
   Json out = Json::array();
-  for (const Run& run : runs) {
+  for (const TimedRun& run : runs) {
     Json item = Json::object();
     const auto file = static_cast<std::size_t>(std::max<std::int64_t>(run.file, 0));
     if (file < plan.file_names.size()) item["file"] = plan.file_names[file];
@@ -73,8 +73,8 @@ std::vector<Json> segments_of(const DataSetPlan& plan, const std::vector<Stretch
   return out;
 }
 
-Json meta_json(const DataSetPlan& plan, const WrittenDataSet& written, const std::vector<Run>& train_runs,
-               const std::vector<Run>& eval_runs, const std::vector<Json>& segments, const ReadReport& report) {
+Json meta_json(const DataSetPlan& plan, const WrittenDataSet& written, const std::vector<TimedRun>& train_runs,
+               const std::vector<TimedRun>& eval_runs, const std::vector<Json>& segments, const ReadReport& report) {
   Json meta = Json::object();
   meta["name"] = plan.name;
   meta["n_columns"] = static_cast<std::int64_t>(plan.columns.size());

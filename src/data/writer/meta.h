@@ -11,7 +11,7 @@ namespace anomctl {
 // The stretches as rows of eval, which begins at row `split`; what of them lies in train is left out.
 std::vector<Json> segments_of(const DataSetPlan& plan, const std::vector<Stretch>& stretches, std::int64_t split,
                               std::int64_t rows, ReadReport& report);
-Json meta_json(const DataSetPlan& plan, const WrittenDataSet& written, const std::vector<Run>& train_runs,
-               const std::vector<Run>& eval_runs, const std::vector<Json>& segments, const ReadReport& report);
+Json meta_json(const DataSetPlan& plan, const WrittenDataSet& written, const std::vector<TimedRun>& train_runs,
+               const std::vector<TimedRun>& eval_runs, const std::vector<Json>& segments, const ReadReport& report);
 
 }  // namespace anomctl

@@ -40,8 +40,8 @@ bool Activity::idle(const Row& row, bool starts_run) {
   return false;
 }
 
-std::vector<Run> runs_of(const RowMarks& marks, std::int64_t first, std::int64_t end, bool leave_idle_out) {
-  std::vector<Run> runs;
+std::vector<TimedRun> runs_of(const RowMarks& marks, std::int64_t first, std::int64_t end, bool leave_idle_out) {
+  std::vector<TimedRun> runs;
   std::int64_t written = 0;
   bool broken = true;
   for (std::int64_t row = first; row < end; ++row) {

@@ -66,11 +66,11 @@ class Activity {
 };
 
 // Runs of rows first..last of the data set: they begin where the marks say, and after rows that are left out.
-struct Run {
+struct TimedRun {
   std::int64_t start = 0, end = 0;  // rows of the part, both in
   Nanoseconds first_time = 0;
   std::int64_t file = 0;
 };
-std::vector<Run> runs_of(const RowMarks& marks, std::int64_t first, std::int64_t end, bool leave_idle_out);
+std::vector<TimedRun> runs_of(const RowMarks& marks, std::int64_t first, std::int64_t end, bool leave_idle_out);
 
 }  // namespace anomctl

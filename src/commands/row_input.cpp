@@ -1,4 +1,4 @@
-#include "commands/row_files.h"
+#include "commands/row_input.h"
 
 #include <fmt/format.h>
 
@@ -66,11 +66,11 @@ bool is_number(std::string_view text) {
 
 }  // namespace
 
-RowFile rows_of_data_set(const fs::path& folder, const std::string& split) {
+RowInput rows_of_data_set(const fs::path& folder, const std::string& split) {
   const fs::path file = folder / (split + ".csv");
   if (!fs::is_regular_file(file))
     throw input_error(fmt::format("{} is no data set: it has no {}.csv", folder.string(), split));
-  RowFile rows;
+  RowInput rows;
   std::vector<Run> runs;
   if (const fs::path meta_path = folder / "meta.json"; fs::exists(meta_path)) {
     const Json meta = Json::parse(read_file(meta_path), meta_path.string());
@@ -99,8 +99,8 @@ RowFile rows_of_data_set(const fs::path& folder, const std::string& split) {
   return rows;
 }
 
-RowFile rows_of_table(const fs::path& path, const std::vector<std::string>& columns, std::stop_token stop) {
-  RowFile rows;
+RowInput rows_of_table(const fs::path& path, const std::vector<std::string>& columns, std::stop_token stop) {
+  RowInput rows;
   rows.columns = columns;
   if (rows.columns.empty()) {
     if (path == "-") throw UsageError("rows from standard input need --columns");

@@ -13,7 +13,7 @@
 
 namespace anomctl {
 
-struct RowFile {
+struct RowInput {
   std::vector<std::string> columns;
   bool has_times = false;  // the rows' stamps are those of the data; else they count from 1970
   double period_s = 1;
@@ -21,8 +21,8 @@ struct RowFile {
 };
 
 // `split` is train or eval. Rows that begin another run come at least a minute's worth of rows later than those before.
-RowFile rows_of_data_set(const fs::path& folder, const std::string& split);
+RowInput rows_of_data_set(const fs::path& folder, const std::string& split);
 // Columns from the header, without the time column; without header c0, c1 .. `path` "-" is standard input, once.
-RowFile rows_of_table(const fs::path& path, const std::vector<std::string>& columns, std::stop_token stop);
+RowInput rows_of_table(const fs::path& path, const std::vector<std::string>& columns, std::stop_token stop);
 
 }  // namespace anomctl
