@@ -144,7 +144,7 @@ def sources():
                 yield path.relative_to(ROOT), path.read_text(encoding="utf-8")
 
 
-TYPE = re.compile(r"^(?:struct|class|enum class) ([A-Za-z0-9_]+)[^;\n]*\{", re.M)
+TYPE = re.compile(r"^(?:struct|class|enum class) ([A-Z][A-Za-z0-9_]*)(?!\w|::)[^;\n]*\{", re.M)
 
 
 def twice_declared(headers):

@@ -267,7 +267,8 @@ bool MqttClient::connect(std::stop_token stop) {
         }
         why = "no answer";
       } catch (const mqtt::exception& error) {
-        const int reason = static_cast<int>(error.get_reason_code());
+        // Of a refused connection it is the return code that holds MQTT's reason.
+        const int reason = std::max(static_cast<int>(error.get_reason_code()), error.get_return_code());
         if (reason == kBadUserOrPassword || reason == kNotAuthorized)
           throw failed(fmt::format("{}: the broker refuses user '{}' (check mqtt-user and mqtt-pass-file)", url,
                                    impl.settings.mqtt_user));
