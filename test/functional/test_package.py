@@ -73,6 +73,9 @@ def test_it_runs_with_nothing_but_the_tree_and_glibc(tree, tmp_path):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source.resolve(), target)
     (root / "tmp").mkdir()
+    # The loader reads $ORIGIN here; a real /proc would need the right to mount.
+    (root / "proc/self").mkdir(parents=True)
+    (root / "proc/self/exe").symlink_to("/opt/anomctl/bin/anomctl")
     for arguments in (["--version"], ["--help"], ["reference"],
                       ["set-auth", "--generate", "--output", "/tmp/secrets"], ["doctor", "--json"]):
         done = subprocess.run([*enter, root, "/opt/anomctl/bin/anomctl", *arguments], capture_output=True, text=True,
