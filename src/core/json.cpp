@@ -2,13 +2,12 @@
 
 #include <fmt/core.h>
 #include <rapidjson/error/en.h>
-#include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <limits>
+#include <cstdlib>
 
 #include "anomctl/core/error.h"
 
@@ -24,15 +23,11 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
   explicit Builder(std::size_t max_depth) : max_depth_(max_depth) {}
   bool Null() { return add(Json()); }
   bool Bool(bool v) { return add(Json(v)); }
-  bool Int(int v) { return add(Json(v)); }
-  bool Uint(unsigned v) { return add(Json(v)); }
-  bool Int64(std::int64_t v) { return add(Json(v)); }
-  bool Uint64(std::uint64_t v) {
-    if (v > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
-      return add(Json(static_cast<double>(v)));
-    return add(Json(static_cast<std::int64_t>(v)));
+  bool RawNumber(const char* text, rapidjson::SizeType n, bool) {
+    const auto number = parse_json_number({text, n});
+    if (!number) stopped = "a number beyond the range of a double";
+    return number && add(number->is_whole ? Json(number->whole) : Json(number->real));
   }
-  bool Double(double v) { return add(Json(v)); }
   bool String(const char* text, rapidjson::SizeType n, bool) { return add(Json(std::string(text, n))); }
   bool Key(const char* text, rapidjson::SizeType n, bool) {
     keys_.emplace_back(text, n);
@@ -44,12 +39,12 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
   bool EndArray(rapidjson::SizeType) { return close(); }
 
   Json result;
-  bool too_deep = false;
+  std::string stopped;  // why an event returned false
 
  private:
   bool open(Json container) {
     if (open_.size() >= max_depth_) {
-      too_deep = true;
+      stopped = fmt::format("nested deeper than {}", max_depth_);
       return false;
     }
     open_.push_back(std::move(container));
@@ -152,6 +147,22 @@ void write(std::string& out, const Json& v, int indent, int depth) {
 
 }  // namespace
 
+std::optional<JsonNumber> parse_json_number(std::string_view text) {
+  JsonNumber number;
+  const char* const end = text.data() + text.size();
+  const auto whole = std::from_chars(text.data(), end, number.whole);
+  number.is_whole = whole.ec == std::errc() && whole.ptr == end;
+  if (number.is_whole) return number;
+  const auto real = std::from_chars(text.data(), end, number.real);
+  if (real.ptr != end) return std::nullopt;
+  if (real.ec == std::errc::result_out_of_range) {
+    // Too large or too small: strtod tells which.
+    number.real = std::strtod(std::string(text).c_str(), nullptr);
+    if (std::isinf(number.real)) return std::nullopt;
+  }
+  return number;
+}
+
 std::string shortest(double value) {
   if (std::isnan(value)) return "nan";
   std::array<char, 32> buffer{};
@@ -163,16 +174,21 @@ Json Json::parse(std::string_view text, std::string_view where, const JsonLimits
   if (text.size() > limits.max_bytes) {
     throw input_error(fmt::format("{}: {} bytes of JSON, at most {} are read", where, text.size(), limits.max_bytes));
   }
-  rapidjson::MemoryStream stream(text.data(), text.size());
+  // In place: numbers come as their text without a copy each.
+  std::string copy(text);
+  rapidjson::InsituStringStream stream(copy.data());
   rapidjson::Reader reader;
   Builder builder(limits.max_depth);
-  constexpr unsigned kFlags =
-      rapidjson::kParseValidateEncodingFlag | rapidjson::kParseFullPrecisionFlag | rapidjson::kParseIterativeFlag;
+  constexpr unsigned kFlags = rapidjson::kParseValidateEncodingFlag | rapidjson::kParseNumbersAsStringsFlag |
+                              rapidjson::kParseInsituFlag | rapidjson::kParseIterativeFlag;
   const rapidjson::ParseResult ok = reader.Parse<kFlags>(stream, builder);
   if (!ok) {
-    const std::string why = builder.too_deep ? fmt::format("nested deeper than {}", limits.max_depth)
-                                             : rapidjson::GetParseError_En(ok.Code());
+    const std::string why = builder.stopped.empty() ? rapidjson::GetParseError_En(ok.Code()) : builder.stopped;
     throw input_error(fmt::format("{}: not valid JSON at byte {}: {}", where, ok.Offset(), why));
+  }
+  // A zero byte ends the text for the reader.
+  if (stream.Tell() < text.size()) {
+    throw input_error(fmt::format("{}: not valid JSON at byte {}: a zero byte", where, stream.Tell()));
   }
   return std::move(builder.result);
 }

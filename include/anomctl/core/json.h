@@ -84,6 +84,15 @@ class Json {
   std::variant<std::monostate, bool, std::int64_t, double, std::string, Array, Object> value_;
 };
 
+// The value of a JSON number's text: a whole one where it fits, else the nearest double (0 below the smallest). nullopt
+// for what no double holds. NaN, Infinity and -Infinity are read where a parser lets them through.
+struct JsonNumber {
+  bool is_whole = false;
+  std::int64_t whole = 0;
+  double real = 0;
+};
+std::optional<JsonNumber> parse_json_number(std::string_view text);
+
 std::vector<double> doubles(const Json& array);
 std::vector<std::string> strings(const Json& array);
 // "0.1", "1e-07", "nan": the fewest digits that read back equal.

@@ -1,8 +1,6 @@
 #include "anomctl/io/openinference/infer_request.h"
 
-#define RAPIDJSON_SSE2
 #include <rapidjson/error/en.h>
-#include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
 #include <cmath>
@@ -46,18 +44,20 @@ Refusal refusal_of(const std::vector<Detail>& details) {
 // RapidJSON's events, passed on with their position.
 class Handler {
  public:
-  Handler(InferEvents& events, const rapidjson::MemoryStream& stream) : events_(events), stream_(stream) {}
+  Handler(InferEvents& events, rapidjson::InsituStringStream& stream) : events_(events), stream_(stream) {}
   bool Null() { return events_.null(); }
   bool Bool(bool b) { return events_.boolean(b); }
-  bool Int(int i) { return events_.whole(i); }
-  bool Uint(unsigned i) { return events_.whole(i); }
-  bool Int64(std::int64_t i) { return events_.whole(i); }
-  bool Uint64(std::uint64_t i) {
-    return i <= std::numeric_limits<std::int64_t>::max() ? events_.whole(static_cast<std::int64_t>(i))
-                                                         : events_.number(static_cast<double>(i));
+  bool RawNumber(const char* text, rapidjson::SizeType n, bool) {
+    const auto number = parse_json_number({text, n});
+    if (!number) return false;
+    return number->is_whole ? events_.whole(number->whole) : events_.number(number->real);
   }
-  bool Double(double d) { return events_.number(d); }
-  bool RawNumber(const char*, rapidjson::SizeType, bool) { return false; }
+  // Never called: numbers come as their text.
+  bool Int(int) { return false; }
+  bool Uint(unsigned) { return false; }
+  bool Int64(std::int64_t) { return false; }
+  bool Uint64(std::uint64_t) { return false; }
+  bool Double(double) { return false; }
   bool String(const char* s, rapidjson::SizeType n, bool) { return events_.text({s, n}); }
   bool Key(const char* s, rapidjson::SizeType n, bool) { return events_.key({s, n}); }
   bool StartObject() {
@@ -73,11 +73,12 @@ class Handler {
 
  private:
   InferEvents& events_;
-  const rapidjson::MemoryStream& stream_;
+  rapidjson::InsituStringStream& stream_;
 };
 
 std::string describe(rapidjson::ParseErrorCode code, bool at_end) {
   if (at_end) return "unexpected end of data";
+  if (code == rapidjson::kParseErrorTermination) return "Number out of range";
   if (code == rapidjson::kParseErrorValueInvalid) return "unexpected character, expected a JSON value";
   return rapidjson::GetParseError_En(code);
 }
@@ -87,10 +88,13 @@ Refusal broken_json(std::size_t position, const std::string& why) {
 }
 
 std::optional<Refusal> read_json(std::string_view json, const InferLimits& limits, InferEvents& events) {
-  rapidjson::MemoryStream stream(json.data(), json.size());
+  // In place: numbers come as their text without a copy each.
+  std::string copy(json);
+  rapidjson::InsituStringStream stream(copy.data());
   Handler handler(events, stream);
   rapidjson::Reader reader;
-  constexpr unsigned kStrict = rapidjson::kParseFullPrecisionFlag | rapidjson::kParseValidateEncodingFlag;
+  constexpr unsigned kStrict =
+      rapidjson::kParseInsituFlag | rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseValidateEncodingFlag;
   const rapidjson::ParseResult result = limits.allow_not_finite
                                             ? reader.Parse<kStrict | rapidjson::kParseNanAndInfFlag>(stream, handler)
                                             : reader.Parse<kStrict>(stream, handler);

@@ -55,6 +55,24 @@ TEST_CASE("unknown keys name the nearest setting") {
   CHECK_THROWS_WITH(resolve(describe(o), flags), "--gama is unknown: did you mean 'gamma'?");
 }
 
+TEST_CASE("other than ASCII characters stand in quotes and comments only") {
+  const TomlFile file = parse_toml(R"(# é
+[train]
+name = "é \" é" # é
+password = '''
+é '''
+columns = ["é", 'é\', """é
+é""""" ])",
+                                   "f.toml");
+  CHECK(file.tables.at("train").at("name").texts[0] == "é \" é");
+  CHECK(file.tables.at("train").at("columns").texts[2] == "é\né\"\"");
+  const std::string why = "a character that is not ASCII stands outside quotes and comments";
+  CHECK_THROWS_WITH(parse_toml("[train]\nnamé = 1\n", "f.toml"), "f.toml:2:4: " + why);
+  CHECK_THROWS_WITH(parse_toml("a = 'x' é", "f.toml"), "f.toml:1:9: " + why);
+  CHECK_THROWS_WITH(parse_toml("a = \"\"\"x\"\"\"\"\"é", "f.toml"), "f.toml:1:14: " + why);
+  CHECK_THROWS_WITH(parse_toml("a = \"x\\é\"", "f.toml"), "f.toml:1:8: " + why);
+}
+
 TEST_CASE("bad values say where they stand, secrets never show") {
   Options o;
   Sources s{.command = "train", .flags = {{"window_size", {"1"}}}};

@@ -12,6 +12,19 @@ TEST_CASE("JSON is read and written back in the same order") {
   CHECK(Json::parse(Json::parse(text).dump(2)) == Json::parse(text));
 }
 
+TEST_CASE("numbers keep their value") {
+  CHECK(Json::parse("9223372036854775807").as_int() == 9223372036854775807);
+  CHECK(Json::parse("9223372036854775808").as_double() == 9223372036854775808.0);
+  CHECK(Json::parse("-0").as_int() == 0);
+  CHECK(Json::parse("0e99").as_double() == 0);
+  CHECK(Json::parse("1e-400").as_double() == 0);
+  CHECK(Json::parse("5e-324").as_double() > 0);
+  CHECK(Json::parse("0.1234567890123456789012345").as_double() == 0.1234567890123456789012345);
+  CHECK_THROWS_AS(Json::parse("1e400"), Error);
+  CHECK_THROWS_AS(Json::parse("[123456e400]"), Error);
+  CHECK_THROWS_AS(Json::parse(std::string("1\0", 2)), Error);
+}
+
 TEST_CASE("bad JSON names the place and the position") {
   CHECK_THROWS_WITH(Json::parse("{\"a\":}", "f.json"), Contains("f.json: not valid JSON at byte 5"));
   CHECK_THROWS_AS(Json::parse("NaN"), Error);
