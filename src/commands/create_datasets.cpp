@@ -251,7 +251,7 @@ WrittenDataSet create_data_set(const CreateDatasetsOptions& options, Progress& p
 
 CommandSpec create_datasets_command() {
   return make_command<CreateDatasetsOptions>(
-      "create-datasets", "Data and models", "make a labelled data set from sensor readings",
+      "create-datasets", "Data and models", "Make a labelled data set from sensor readings",
       {"anomctl create-datasets --source CATS",
        "anomctl create-datasets --source influx --data-csv export.csv --anomalies-csv anomalies.csv --exclude "
        "changepoint",

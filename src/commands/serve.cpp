@@ -25,7 +25,7 @@ int serve_bundles(const ServeSettings& options, Context& context) {
 
 CommandSpec serve_command() {
   return make_command<ServeSettings>(
-      "serve", "Live", "answer V2 inference requests with trained bundles",
+      "serve", "Live", "Answer V2 inference requests with trained bundles",
       {"anomctl serve --bundle bundles/cats",
        "anomctl serve --bundle pumps=bundles/a --bundle fans=bundles/b --http-port 9000",
        "anomctl serve --model-repository models --host 0.0.0.0 --tls-cert-file server.pem --tls-key-file server.key "
