@@ -44,7 +44,7 @@ void check_columns(const Bundle& bundle, const DataSet& set) {
 
 // The bundle with what the options say about its score.
 Bundle adjusted(Bundle bundle, const EvaluateOptions& options) {
-  if (options.compat == "reference") bundle.score = ScoreSettings::reference(bundle.score.gamma);
+  if (options.compat == "reference") bundle = as_reference(std::move(bundle));
   if (options.ewma_span) bundle.score.smoothing = 2 / (*options.ewma_span + 1);
   return bundle;
 }
@@ -100,11 +100,6 @@ Limits choose_limit(const EvaluateOptions& options, const std::shared_ptr<const 
   take("epsilon", [&] { return epsilon_threshold(scores, options.epsilon_reg_level); });
   return limits;
 }
-
-struct Written {
-  fs::path folder;
-  bool in_run = false;
-};
 
 // metrics.json, scores.csv and report.html into every folder that wants them; the first is named in the result.
 std::vector<fs::path> write_results(const std::vector<fs::path>& folders, const Json& metrics,
@@ -193,7 +188,11 @@ int evaluate(const EvaluateOptions& options, Context& context) {
   const auto report = report_html({bundle, set, judged, values, words, limits.chosen, threshold,
                                    choice.run ? choice.run->name : "", system_clock().now()});
   const auto files = write_results(folders, metrics, scores_csv(judged), report);
-  if (options.update_bundle) save_bundle(bundle, choice.folder);
+  // The limit of MTAD-GAT alone means nothing to a bundle whose panel judges.
+  const bool update = options.update_bundle && (bundle.panel != nullptr || original.panel == nullptr);
+  if (options.update_bundle && !update)
+    log_warning("the bundle keeps its limit: this one is of the score of MTAD-GAT alone (--compat reference)");
+  if (update) save_bundle(bundle, choice.folder);
   if (choice.run) track(options, *choice.run, values, limits, set.name);
 
   context.result = metrics;
@@ -201,8 +200,8 @@ int evaluate(const EvaluateOptions& options, Context& context) {
   context.result["scores"] = files[1].string();
   context.text(words.headline + ".");
   for (const auto& sentence : words.sentences) context.text("  " + sentence);
-  context.text(fmt::format("Limit ({}): {:.6g}{}", limits.chosen, threshold,
-                           options.update_bundle ? ", written into the bundle" : ""));
+  context.text(
+      fmt::format("Limit ({}): {:.6g}{}", limits.chosen, threshold, update ? ", written into the bundle" : ""));
   context.text("Report: " + files[0].string());
   context.text(fmt::format("THRESHOLD={:.9g}", threshold));
   for (const auto& line : missed) context.text("Missed: " + line);

@@ -11,7 +11,7 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
 #include "anomctl/detection/replay.h"
-#include "anomctl/model/native_model.h"
+#include "commands/open_model.h"
 #include "commands/sensor_table.h"
 
 namespace anomctl {
@@ -78,25 +78,24 @@ void add_details(std::string& line, const Bundle& bundle, const std::vector<std:
                  const RowScore& score) {
   const auto add_unscaled = [&](const std::vector<float>& scaled) {
     for (std::size_t i = 0; i < targets.size(); ++i) {
-      if (score.scored)
+      if (score.scored && !scaled.empty())
         add_number(line, bundle.scaler.unscale_value(targets[i], static_cast<double>(scaled[i])));
       else
         line += ',';
     }
   };
+  const bool of_all_sensors = bundle.panel != nullptr;
   add_unscaled(score.forecast);
   add_unscaled(score.reconstruction);
   add_unscaled(score.actual);
-  for (std::size_t i = 0; i < targets.size(); ++i) add_number(line, score.scored ? score.per_sensor[i] : std::nan(""));
+  for (std::size_t i = 0; i < targets.size(); ++i)
+    add_number(line, score.scored ? score.per_sensor[of_all_sensors ? targets[i] : i] : std::nan(""));
 }
 
 std::shared_ptr<const Bundle> bundle_for(const ScoreOptions& options) {
-  auto bundle = std::make_shared<Bundle>(load_bundle(options.bundle));
-  if (options.compat == "reference") {
-    if (bundle->score.kind != "reference") bundle->chosen_threshold.clear();  // that limit is of another score
-    bundle->score = ScoreSettings::reference(bundle->score.gamma);
-  }
-  return bundle;
+  Bundle bundle = load_bundle(options.bundle);
+  return std::make_shared<const Bundle>(options.compat == "reference" ? as_reference(std::move(bundle))
+                                                                      : std::move(bundle));
 }
 
 int run_score(const ScoreOptions& options, Context& context) {
@@ -120,7 +119,7 @@ int run_score(const ScoreOptions& options, Context& context) {
 
 ScoreCounts score(const ScoreOptions& options, Context& context) {
   const std::shared_ptr<const Bundle> bundle = bundle_for(options);
-  const auto model = make_native_model(bundle->settings, bundle->weights);
+  const auto model = open_model(*bundle, options.device);
   const auto window = static_cast<std::size_t>(bundle->settings.window_size);
   const std::vector<std::size_t> targets = bundle->targets();
 

@@ -1,4 +1,4 @@
-// `anomctl score`: scores of a CSV file's rows, by the bundle's model on the CPU, without libtorch.
+// `anomctl score`: scores of a CSV file's rows by a bundle; on the CPU without libtorch.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,7 @@ struct ScoreOptions {
   std::optional<double> threshold;
   double max_gap_periods = 5;
   std::int64_t batch_size = 64;
+  std::string device = "auto";
 
   static void fields(auto& self, auto&& field) {
     field("bundle", self.bundle, "folder of the bundle", Required{});
@@ -32,6 +33,7 @@ struct ScoreOptions {
     field("max_gap_periods", self.max_gap_periods, "a longer pause between stamps starts the window anew, 0: never",
           Between{0, 1e9});
     field("batch_size", self.batch_size, "windows computed at once", Between{1, 65536});
+    field("device", self.device, "auto, cpu, cuda or cuda:N");
   }
 };
 

@@ -209,8 +209,10 @@ void fit_panels(Session& s) {
   s.progress.note("fitting the panel");
   auto panel =
       std::make_shared<PanelModel>(fit_panel(s.set.train.values, s.set.train.runs, s.rows.use, s.options.panel));
+  RelationSettings settings = s.options.relation;
+  settings.seed = static_cast<std::uint64_t>(s.options.trainer.seed);
   const RelationNetwork relation =
-      fit_network_member(*panel, s.set.train.values, s.set.train.runs, s.rows.use, s.options.relation);
+      fit_network_member(*panel, s.set.train.values, s.set.train.runs, s.rows.use, settings);
   s.result.findings = describe_voice(relation);
   s.progress.note(s.result.findings);
   s.run->log_metric("relation_network_voice", relation.voice, 0);

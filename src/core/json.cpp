@@ -147,6 +147,14 @@ void write(std::string& out, const Json& v, int indent, int depth) {
 
 }  // namespace
 
+std::string json_buffer(std::string_view text) {
+  constexpr std::size_t kLongestCharacter = 4;
+  std::string buffer;
+  buffer.reserve(text.size() + kLongestCharacter);
+  buffer.append(text).append(kLongestCharacter, '\0');
+  return buffer;
+}
+
 std::optional<JsonNumber> parse_json_number(std::string_view text) {
   JsonNumber number;
   const char* const end = text.data() + text.size();
@@ -174,9 +182,8 @@ Json Json::parse(std::string_view text, std::string_view where, const JsonLimits
   if (text.size() > limits.max_bytes) {
     throw input_error(fmt::format("{}: {} bytes of JSON, at most {} are read", where, text.size(), limits.max_bytes));
   }
-  // In place: numbers come as their text without a copy each.
-  std::string copy(text);
-  rapidjson::InsituStringStream stream(copy.data());
+  std::string buffer = json_buffer(text);
+  rapidjson::InsituStringStream stream(buffer.data());
   rapidjson::Reader reader;
   Builder builder(limits.max_depth);
   constexpr unsigned kFlags = rapidjson::kParseValidateEncodingFlag | rapidjson::kParseNumbersAsStringsFlag |

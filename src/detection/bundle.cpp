@@ -198,6 +198,17 @@ Bundle header_of(const Document& document, const fs::path& folder) {
 
 }  // namespace
 
+Bundle as_reference(Bundle bundle) {
+  if (bundle.weights.empty())
+    throw UsageError(fmt::format("--compat reference: the bundle {} holds no MTAD-GAT", bundle.name));
+  if (bundle.panel != nullptr || bundle.score.kind != "reference") bundle.chosen_threshold.clear();
+  bundle.panel.reset();
+  bundle.network_voice = 0;
+  bundle.kind = "mtad-gat";
+  bundle.score = ScoreSettings::reference(bundle.score.gamma);
+  return bundle;
+}
+
 std::optional<double> Bundle::threshold() const {
   const auto chosen = thresholds.find(chosen_threshold);
   if (chosen == thresholds.end()) return std::nullopt;

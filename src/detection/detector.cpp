@@ -76,6 +76,10 @@ void Detector::State::take_oldest() {
   for (std::size_t i = 0; i < targets.size(); ++i) missing[i] = current.missing[targets[i]];
   score.scored = false;
   score.raw = score.total = kNaN;
+  score.forecast.clear();
+  score.reconstruction.clear();
+  score.actual.resize(targets.size());
+  for (std::size_t i = 0; i < targets.size(); ++i) score.actual[i] = current.scaled[targets[i]];
   has_opinion = panel && current.filled > 0 && panel->push(current.values, opinion);
 }
 
@@ -202,8 +206,6 @@ Verdict Detector::judge(std::span<const float> forecast, std::span<const float> 
     RowScore& score = s.score;
     score.forecast = s.forecast;
     score.reconstruction.assign(reconstruction.begin(), reconstruction.end());
-    score.actual.resize(s.targets.size());
-    for (std::size_t i = 0; i < s.targets.size(); ++i) score.actual[i] = s.current.scaled[s.targets[i]];
     score.per_sensor.resize(s.targets.size());
     contributions(s.bundle->score, score.forecast, score.reconstruction, score.actual, s.missing, score.per_sensor);
     score.expected =

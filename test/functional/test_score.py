@@ -151,3 +151,39 @@ def test_wrong_use(anomctl, small):
     anomctl("score", code=2)
     anomctl("score", "--bundle", "small", "--json", input=lines(small), code=2)
     assert "is no bundle" in anomctl("score", "--bundle", "nowhere", input=lines(small), code=4).err
+
+
+@pytest.fixture(scope="module")
+def silent(anomctl_in, tmp_path_factory, torch_module):
+    """Bundles of each kind, hardly trained: in `both` the network stays silent."""
+    anomctl = anomctl_in(tmp_path_factory.mktemp("silent"))
+    anomctl("create-datasets", "--source", "plant", "--rows", "1500", "--name", "p", code=0)
+    small = ["--dataset", "p", "--window-size", "10", "--stride", "8", "--epochs", "1", "--relation-epochs", "0",
+             "--gru-hid-dim", "8", "--recon-hid-dim", "8", "--fc-hid-dim", "8"]
+    anomctl("train", *small, "--output", "both", code=0)
+    anomctl("train", *small, "--kind", "mtad-gat", "--output", "network", code=0)
+    anomctl("train", *small, "--kind", "panel", "--output", "panel", code=0)
+    return anomctl
+
+
+@pytest.mark.parametrize("kind", ["both", "network", "panel"])
+def test_each_kind_of_bundle_scores(silent, kind):
+    plain = silent("score", "--bundle", kind, "--input", "datasets/p/eval.csv", code=0).out
+    detailed = rows_of(silent("score", "--bundle", kind, "--input", "datasets/p/eval.csv", "--details", code=0).out)
+    assert [(r["row"], r["score"]) for r in detailed] == [(r["row"], r["score"]) for r in rows_of(plain)]
+    names = [key.removeprefix("actual_") for key in detailed[0] if key.startswith("actual_")]
+    network = kind == "network"
+    for row in detailed:
+        assert all(row[f"actual_{c}"] and row[f"score_{c}"] for c in names)
+        assert all(bool(row[f"{what}_{c}"]) == network for what in ("forecast", "reconstruction") for c in names)
+    with open(silent.folder / "datasets/p/eval.csv") as table:
+        last = [float(v) for v in list(csv.reader(table))[-1]]
+    assert [float(detailed[-1][f"actual_{c}"]) for c in names] == pytest.approx(last, rel=1e-5, abs=1e-5)
+
+
+def test_the_originals_score_of_a_bundle_with_a_panel(silent):
+    both = silent("score", "--bundle", "both", "--input", "datasets/p/eval.csv", "--compat", "reference", code=0).out
+    network = silent("score", "--bundle", "network", "--input", "datasets/p/eval.csv", "--compat", "reference", code=0).out
+    assert both == network
+    refused = silent("score", "--bundle", "panel", "--input", "datasets/p/eval.csv", "--compat", "reference", code=2)
+    assert "holds no MTAD-GAT" in refused.err

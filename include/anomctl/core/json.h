@@ -84,6 +84,10 @@ class Json {
   std::variant<std::monostate, bool, std::int64_t, double, std::string, Array, Object> value_;
 };
 
+// A copy that RapidJSON may parse in place (numbers then come as their text without a copy each), with room behind it:
+// its check of UTF-8 reads past the end of a character that was cut off.
+std::string json_buffer(std::string_view text);
+
 // The value of a JSON number's text: a whole one where it fits, else the nearest double (0 below the smallest). nullopt
 // for what no double holds. NaN, Infinity and -Infinity are read where a parser lets them through.
 struct JsonNumber {

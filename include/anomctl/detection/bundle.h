@@ -45,6 +45,10 @@ struct Bundle {
   std::vector<std::size_t> targets() const;
 };
 
+// The bundle as the reference judges: MTAD-GAT alone, its errors summed; without a limit that was found for another
+// score. Throws UsageError for a bundle without MTAD-GAT.
+Bundle as_reference(Bundle bundle);
+
 inline constexpr const char* kBundleFile = "bundle.json";
 inline constexpr const char* kWeightsFile = "weights.safetensors";
 

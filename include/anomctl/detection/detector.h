@@ -31,12 +31,14 @@ struct DetectorOptions {
 
 // All that is known of one row's score, for `score --details`, evaluate and the report. o targets.
 struct RowScore {
-  bool scored = false;  // false while warming up or idle, and when no sensor has a value
-  double raw = 0;       // of this row alone, before smoothing over rows
-  double total = 0;     // the score
-  std::vector<float> forecast, reconstruction, actual;  // (o), scaled units
-  std::vector<double> per_sensor;  // (o), contributions to `raw`; NaN for a sensor that takes no part
-  std::vector<double> expected;    // (o), in the sensor's unit
+  bool scored = false;                          // false while warming up or idle, and when no sensor has a value
+  double raw = 0;                               // of this row alone, before smoothing over rows
+  double total = 0;                             // the score
+  std::vector<float> actual;                    // (o), scaled units
+  std::vector<float> forecast, reconstruction;  // (o), scaled units; empty where no network was asked
+  // Contributions to `raw`, NaN for a sensor that takes no part, and what was expected, in the sensor's unit: of the
+  // targets (o), of all sensors (k) where the panel judges.
+  std::vector<double> per_sensor, expected;
 };
 
 struct DetectorCounts {

@@ -33,8 +33,8 @@ struct RelationSettings {
   std::int64_t patience = 15;
   std::int64_t batch = 128;
   double learning_rate = 3e-3;
-  Duration budget = seconds(90);  // training stops at the end of the epoch that passes it
-  std::uint64_t seed = 0;
+  Duration budget = seconds(0);  // training stops at the end of the epoch that passes it, 0: never
+  std::uint64_t seed = 0;        // a training without a budget repeats bit for bit on the same instruction set
 
   static void fields(auto& self, auto&& field) {
     field("relation_rows", self.rows, "last rows of each other sensor that the relation network sees", Between{1, 64});
@@ -45,7 +45,8 @@ struct RelationSettings {
     field("relation_epochs", self.epochs, "most epochs of the relation network, 0 leaves it out", Between{0, 10'000});
     field("relation_patience", self.patience, "epochs without improvement after which it stops", Between{1, 1000});
     field("relation_learning_rate", self.learning_rate, "Adam's first learning rate", Between{1e-6, 1});
-    field("relation_budget", self.budget, "longest training of the relation network");
+    field("relation_budget", self.budget,
+          "longest training of the relation network, 0: no bound; where it cuts the training short, a repeat differs");
   }
 };
 
@@ -112,7 +113,8 @@ struct RelationNetwork {
 RelationNetwork fit_relation(const Matrix<float>& inputs, const Matrix<float>& residual,
                              std::span<const std::int64_t> start, std::span<const std::int64_t> usable, double holdout,
                              const RelationSettings& settings);
-// Gated prediction for row r of `inputs`: k values.
+// The network's input for row `row` of `inputs` (n, k): x (rows, k), newest row first; rows before `first`, the start
+// of its run, are stood in for by the first.
 void gather_relation_input(const Matrix<float>& inputs, std::int64_t row, std::int64_t first, std::int64_t rows,
                            std::span<float> x);
 

@@ -88,9 +88,8 @@ Refusal broken_json(std::size_t position, const std::string& why) {
 }
 
 std::optional<Refusal> read_json(std::string_view json, const InferLimits& limits, InferEvents& events) {
-  // In place: numbers come as their text without a copy each.
-  std::string copy(json);
-  rapidjson::InsituStringStream stream(copy.data());
+  std::string buffer = json_buffer(json);
+  rapidjson::InsituStringStream stream(buffer.data());
   Handler handler(events, stream);
   rapidjson::Reader reader;
   constexpr unsigned kStrict =

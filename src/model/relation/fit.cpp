@@ -253,7 +253,9 @@ RelationNetwork fit_relation(const Matrix<float>& inputs, const Matrix<float>& r
       n.epochs = epoch + 1;
       waited = 0;
     }
-    if (std::chrono::steady_clock::now() - begin > std::chrono::nanoseconds(settings.budget.ns)) break;
+    if (settings.budget.ns > 0 &&
+        std::chrono::steady_clock::now() - begin > std::chrono::nanoseconds(settings.budget.ns))
+      break;
   }
   n.parameters.values = std::move(best);
   const auto held = usable.subspan(cut);

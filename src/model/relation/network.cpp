@@ -11,6 +11,8 @@
 #else
 #define ANOMCTL_CLONES
 #endif
+// What a clone calls is compiled with it only where it is inlined.
+#define ANOMCTL_INLINE inline __attribute__((always_inline))
 
 namespace anomctl {
 namespace {
@@ -29,7 +31,7 @@ Sizes sizes(const RelationParameters<T>& p) {
 
 // y (m) += x (n) * a (n, m)
 template <class T>
-inline void add_product(std::size_t n, std::size_t m, const T* x, const T* a, T* y) {
+ANOMCTL_INLINE void add_product(std::size_t n, std::size_t m, const T* x, const T* a, T* y) {
   for (std::size_t i = 0; i < n; ++i) {
     const T xi = x[i];
     if (xi == T(0)) continue;
@@ -38,7 +40,8 @@ inline void add_product(std::size_t n, std::size_t m, const T* x, const T* a, T*
 }
 // d_x (n) += a (n, m) * d_y (m);  d_a (n, m) += x * d_y
 template <class T>
-inline void product_backward(std::size_t n, std::size_t m, const T* x, const T* a, const T* d_y, T* d_x, T* d_a) {
+ANOMCTL_INLINE void product_backward(std::size_t n, std::size_t m, const T* x, const T* a, const T* d_y, T* d_x,
+                                     T* d_a) {
   for (std::size_t i = 0; i < n; ++i) {
     T sum = 0;
     for (std::size_t j = 0; j < m; ++j) sum += a[i * m + j] * d_y[j];
@@ -122,7 +125,7 @@ void prepare_relation(const RelationParameters<T>& p, RelationWorkspace<T>& w) {
 namespace {
 
 template <class T>
-inline void forward_row(const RelationParameters<T>& p, RelationWorkspace<T>& w, const T* x, T* out) {
+ANOMCTL_INLINE void forward_row(const RelationParameters<T>& p, RelationWorkspace<T>& w, const T* x, T* out) {
   const Sizes s = sizes(p);
   const auto at = p.layout();
   const T* v = p.values.data();
@@ -180,7 +183,8 @@ inline void forward_row(const RelationParameters<T>& p, RelationWorkspace<T>& w,
 }
 
 template <class T>
-inline void backward_row(const RelationParameters<T>& p, RelationWorkspace<T>& w, const T* x, const T* d_out, T* g) {
+ANOMCTL_INLINE void backward_row(const RelationParameters<T>& p, RelationWorkspace<T>& w, const T* x, const T* d_out,
+                                 T* g) {
   const Sizes s = sizes(p);
   const auto at = p.layout();
   const T* v = p.values.data();
