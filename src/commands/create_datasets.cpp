@@ -157,6 +157,8 @@ OpenedSource open_plant(const CreateDatasetsOptions& options, DataSetPlan& plan,
   opened.columns = plant_columns(settings.kind);
   opened.described = fmt::format("simulated plant, seed {}", options.seed);
   opened.default_name = "plant";
+  plan.active_when = plant_active_when(settings.kind);
+  plan.settle_s = plant_settle(settings.kind).seconds();
   return opened;
 }
 
@@ -242,8 +244,10 @@ WrittenDataSet create_data_set(const CreateDatasetsOptions& options, Progress& p
   plan.eval_fraction = options.eval_fraction;
   plan.lead_rows = options.lead_rows;
   plan.downsample = options.downsample;
-  plan.active_when = options.active_when;
-  plan.settle_s = options.settle.seconds();
+  if (!options.active_when.empty()) {
+    plan.active_when = options.active_when;
+    plan.settle_s = options.settle.seconds();
+  }
   if (options.timezone != "UTC") plan.extra.emplace_back("timezone", options.timezone);
   const auto rows = make_regular(std::move(opened.rows), regular, report);
   return write_data_set(*rows, plan, report, progress, stop);

@@ -15,6 +15,7 @@
 #include "commands/demo/rehearsal.h"
 #include "commands/evaluate.h"
 #include "commands/manage.h"
+#include "commands/role_threads.h"
 #include "commands/row_input.h"
 #include "commands/train.h"
 
@@ -28,7 +29,7 @@ struct Scale {
   std::int64_t window, stride, epochs, relation_epochs;
 };
 constexpr Scale kFull = {20'000, 4800, 7, 32, 2, 6, 40};
-constexpr Scale kQuick = {8'000, 1500, 3, 16, 4, 2, 10};
+constexpr Scale kQuick = {20'000, 1500, 3, 16, 8, 1, 10};
 
 TrainOptions train_options(const DemoOptions& options, const Scale& scale, const fs::path& datasets,
                            const std::string& name) {
@@ -84,17 +85,13 @@ void run_live(const DemoOptions& options, const fs::path& bundle, const RowInput
   parts.on_ready = [&](const std::string&) { ready.count_down(); };
   parts.on_verdict = [&](const std::string&, const Verdict&) { ++judged; };
   parts.on_episode = [&](const Episode& episode) { context.text(rehearsal.add(episode)); };
-  std::stop_source end;
-  const std::stop_callback pass_on(context.stop().token(), [&] { end.request_stop(); });
-  std::optional<Error> failure;
   ManageCounts counts;
-  std::jthread judging([&] {
-    try {
-      counts = run_manage(manage.role, parts, end.get_token());
-    } catch (const Error& error) {
-      failure = error;
-    }
-    if (!ready.try_wait()) ready.count_down();
+  RoleThreads roles(context.stop().token());
+  roles.start("manage", [&] {
+    const std::shared_ptr<void> begun(nullptr, [&](void*) {
+      if (!ready.try_wait()) ready.count_down();
+    });
+    counts = run_manage(manage.role, parts, roles.token());
   });
   ready.wait();
 
@@ -106,11 +103,10 @@ void run_live(const DemoOptions& options, const fs::path& bundle, const RowInput
   source.open = rows.open;
   source.has_times = rows.has_times;
   source.period_s = rows.period_s;
-  const GenerateCounts sent = run_generate(generate, source, end.get_token());
-  for (int i = 0; i < 150 && judged < sent.rows && !end.stop_requested(); ++i) wait_for_stop(end.get_token(), 100);
-  end.request_stop();
-  judging.join();
-  if (failure) throw Error(*failure);
+  const GenerateCounts sent = run_generate(generate, source, roles.token());
+  for (int i = 0; i < 150 && judged < sent.rows && !roles.ended(); ++i) wait_for_stop(roles.token(), 100);
+  roles.end();
+  roles.wait();
   if (context.stop().received() == 0 && (!sent.complete || counts.verdicts != sent.rows))
     throw failed(fmt::format("{} rows were sent, {} verdicts came back", sent.rows, counts.verdicts));
   rehearsal.rows = sent.rows;

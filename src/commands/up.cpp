@@ -14,6 +14,7 @@
 #include "commands/generate.h"
 #include "commands/help.h"
 #include "commands/manage.h"
+#include "commands/role_threads.h"
 #include "commands/serve.h"
 
 namespace anomctl {
@@ -42,43 +43,6 @@ std::vector<std::string> roles_of(const UpOptions& options, const TomlFile& file
   return roles;
 }
 
-// Runs each role on a thread of its own; the first that fails ends the others.
-class Roles {
- public:
-  explicit Roles(std::stop_token stop) : pass_on_(stop, [this] { stop_.request_stop(); }) {}
-
-  std::stop_token token() const { return stop_.get_token(); }
-  void start(const std::string& name, std::function<void()> work) {
-    threads_.emplace_back([this, name, work = std::move(work)] {
-      try {
-        work();
-        log_info("{}: ended", name);
-      } catch (const Error& error) {
-        fail(name, error);
-      } catch (const std::exception& error) {
-        fail(name, failed(error.what()));
-      }
-    });
-  }
-  void wait() {
-    for (std::jthread& thread : threads_) thread.join();
-    if (failure_) throw Error(*failure_);
-  }
-
- private:
-  void fail(const std::string& name, const Error& error) {
-    std::lock_guard lock(mutex_);
-    if (!failure_) failure_.emplace(error.code(), name + ": " + error.what(), error.detail());
-    stop_.request_stop();
-  }
-
-  std::stop_source stop_;
-  std::stop_callback<std::function<void()>> pass_on_;
-  std::mutex mutex_;
-  std::optional<Error> failure_;
-  std::vector<std::jthread> threads_;
-};
-
 int run(const UpOptions& options, Context& context) {
   const TomlFile file = context.config.empty() ? TomlFile{} : read_toml(context.config);
   const std::vector<std::string> roles = roles_of(options, file);
@@ -100,7 +64,7 @@ int run(const UpOptions& options, Context& context) {
     context.text("broker on " + broker->url());
   }
 
-  Roles running(context.stop().token());
+  RoleThreads running(context.stop().token());
   // Who reads starts before who sends.
   std::latch judging(runs("manage") ? 1 : 0);
   bool counted = !runs("manage");

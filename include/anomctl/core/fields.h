@@ -1,6 +1,7 @@
 // Settings declared once. A struct of options has
-//     static void fields(auto& self, auto&& field) { field("window_size", self.window_size, "rows a window", Between{2,
-//     10'000}); }
+//     static void fields(auto& self, auto&& field) {
+//       field("window_size", self.window_size, "rows a window", Between{2, 10'000});
+//     }
 // and `describe(options)` turns that list into `Field`s bound to the object: flags, environment, TOML, the files in
 // configs/, docs and run tracking all read them. Struct defaults are the defaults. Thread rule: values bound to the
 // described object.

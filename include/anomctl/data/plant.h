@@ -7,13 +7,15 @@
 //   pump head  H = 52 n^2 - 0.0016 Q^2 m; system head 12 + (0.0012 + 0.0010 / v^2) Q^2 m; Q where both meet, lag 2 s
 //   filter_dp  = 2e-5 c Q^2 bar, c grows from 1 by 2 % a day of work
 //   suction    = 0.0981 L - 1e-5 Q^2 - filter_dp bar;  discharge = suction + 0.0981 H bar
-//   power      = rho g Q H / eta + 1.2 n^3 kW, eta = 0.76 (1 - ((Q/n - 95) / 160)^2);  current = power / (sqrt3 0.4 kV
-//   0.86) motor_temp -> T + 3 power, time constant 600 s;  bearing_temp -> T + 25 n^2 + 4 (vibration - 1.5), 400 s
+//   power      = rho g Q H / eta + 1.2 n^3 kW, eta = 0.76 (1 - ((Q/n - 95) / 160)^2)
+//   current    = power / (sqrt3 0.4 kV 0.86) A
+//   motor_temp -> T + 3 power, time constant 600 s;  bearing_temp -> T + 25 n^2 + 4 (vibration - 1.5), 400 s
 //   water_temp -> 18 + 0.15 power + 0.2 (T - 20), 900 s
-//   vibration  = 0.6 + 1.4 n^2 + 0.5 ((Q/n - 95) / 60)^2 mm/s, more where suction falls below 0.05 bar (cavitation)
-//   tank       dL/dt = (makeup - 0.06 Q - leak) / 25 m2; makeup is controlled to hold L at 3.5 m
+//   T          swings by 2 degC around 20 every 40 minutes (the hall's heating), and wanders a little
+//   vibration  = 0.6 + 1.4 n^2 + 0.5 ((Q/n - 95) / 60)^2 mm/s, more where suction falls below 0 bar (cavitation)
+//   tank       dL/dt = (makeup - 0.06 Q - leak) / 25 m2; makeup = 0.06 Q + 900 (3.5 m - L), 0 to 40 m3/h, lag 15 s
 //   leak       the share s of Q leaves the discharge side before the flow meter: flow reads (1 - s) Q, and the tank
-//   loses s Q
+//              loses s Q
 // Demand steps between 55 and 105 m3/h every 5 to 15 minutes, the valve is moved every 8 to 20, and the pump stands
 // still for 3 to 6 minutes after every 30 to 60 of work.
 #pragma once
@@ -30,7 +32,6 @@
 namespace anomctl {
 
 enum class PlantKind { pump_loop };
-PlantKind parse_plant_kind(const std::string& name);  // "pump-loop"; throws UsageError
 
 struct PlantSettings {
   PlantKind kind = PlantKind::pump_loop;
@@ -44,6 +45,7 @@ struct PlantSettings {
 const std::vector<Column>& plant_columns(PlantKind kind);
 double plant_period_s(PlantKind kind);
 std::string plant_active_when(PlantKind kind);  // the condition under which it works: "speed > 300"
+Duration plant_settle(PlantKind kind);          // and how long after a start its readings are those of work
 // `count` faults of all kinds in turn between two times, with pauses at least as long as the faults.
 std::vector<FaultSpec> spread_faults(PlantKind kind, Duration from, Duration to, int count, std::uint64_t seed = 1);
 

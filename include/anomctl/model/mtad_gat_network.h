@@ -4,13 +4,16 @@
 //
 // Letters: b batch, w window, k sensors, h GRU units, r reconstruction units, o predicted sensors.
 // A Backend has a type Array and these operations; `layer` names the weights below it:
-//   conv1d_relu(x, layer)            (b, w, k) -> (b, w, k)     zero-padded on both sides, "<layer>.weight" (k, k,
-//   kernel), ".bias" attend_sensors(x, attention)     (b, w, k) -> (b, w, k)     nodes are the columns of x;
-//   sigmoid(softmax(e) v), transposed back attend_time(x, attention)        (b, w, k) -> (b, w, k)     nodes are the
-//   rows of x concat(x, y, z)                  last axis gru(x, layer, n)                 (b, w, in) -> (b, w, h)
-//   torch's GRU, gates r, z, n; weights "<layer>.weight_ih_l<n>" ... last_step(x)                     (b, w, h) -> (b,
-//   h) spread_gru(x, w, layer, n)       (b, h) -> (b, w, r)        GRU over the spread input: row t, unit j is x[(t * h
-//   + j) div w] linear(x, layer)                 (..., in) -> (..., out) relu(x), dropout(x)
+//   conv1d_relu(x, layer)          (b, w, k) -> (b, w, k)     zero-padded on both sides; ".weight" (k, k, kernel), ".bias"
+//   attend_sensors(x, attention)   (b, w, k) -> (b, w, k)     nodes are the columns of x; sigmoid(softmax(e) v)
+//   attend_time(x, attention)      (b, w, k) -> (b, w, k)     nodes are the rows of x
+//   concat(x, y, z)                along the last axis
+//   gru(x, layer, n)               (b, w, in) -> (b, w, h)    torch's GRU, gates r, z, n; ".weight_ih_l<n>" ...
+//   last_step(x)                   (b, w, h) -> (b, h)
+//   spread_gru(x, w, layer, n)     (b, h) -> (b, w, r)        GRU over the spread input: row t, unit j is
+//                                                             x[(t * h + j) div w]
+//   linear(x, layer)               (..., in) -> (..., out)
+//   relu(x), dropout(x)
 // Dropout sites (training only): both attention matrices after the softmax, each hidden ReLU of the forecaster, between
 // GRU layers.
 #pragma once

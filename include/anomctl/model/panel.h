@@ -1,11 +1,10 @@
 // The linear panel: three causal members that judge a row at a time, each calibrated to tail probabilities on held-out
 // rows, then averaged. Fitted in seconds on normal rows, without libtorch.
 //   chart     EWMA chart of the z-scores, largest sensor (Roberts 1959)
-//   relation  what each sensor should show given the other sensors now and all sensors' last rows; from the precision
-//   matrix of
-//             the VAR's residuals (leave-one-out residual = (P e)_i / P_ii), summed over sensors, log1p, EWMA
+//   relation  what each sensor should show given the other sensors now and all sensors' last rows, from the precision
+//             matrix of the VAR's residuals (leave-one-out residual = (P e)_i / P_ii); summed over sensors, log1p, EWMA
 //   var       vector autoregression by ridge, residuals whitened with a Ledoit-Wolf covariance of held-out rows, log1p,
-//   EWMA
+//             EWMA
 // A fourth, the relation network, speaks with the weight that its held-out rows gave it (relation_network.h); at 0 it
 // is not run. Thread rule: PanelModel is constant once fitted and may be shared; one PanelScorer a stream and thread.
 #pragma once

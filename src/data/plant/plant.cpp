@@ -18,6 +18,7 @@ struct KindFacts {
   const char* name;
   double period_s;
   const char* active_when;
+  Duration settle;
   const std::vector<Column>& (*columns)();
   const std::vector<std::string>& (*leak_shows)();
   std::unique_ptr<PlantModel> (*make)(bool idle_times);
@@ -29,6 +30,7 @@ const KindFacts& facts(PlantKind kind) {
                                                    "pump-loop",
                                                    1,
                                                    "speed > 300",
+                                                   seconds(120),
                                                    pump_loop_columns,
                                                    pump_loop_leak_shows,
                                                    make_pump_loop,
@@ -47,18 +49,15 @@ const KindFacts& facts(PlantKind kind) {
   return kinds[0];
 }
 
+constexpr int kWarmUpSteps = 3600;
 constexpr double kLeakShare = 0.12, kLeakGrowth = 0.2;
 
 }  // namespace
 
-PlantKind parse_plant_kind(const std::string& name) {
-  if (name == "pump-loop") return PlantKind::pump_loop;
-  throw UsageError(fmt::format("plant '{}' is unknown: there is pump-loop", name));
-}
-
 const std::vector<Column>& plant_columns(PlantKind kind) { return facts(kind).columns(); }
 double plant_period_s(PlantKind kind) { return facts(kind).period_s; }
 std::string plant_active_when(PlantKind kind) { return facts(kind).active_when; }
+Duration plant_settle(PlantKind kind) { return facts(kind).settle; }
 
 std::vector<FaultSpec> spread_faults(PlantKind kind, Duration from, Duration to, int count, std::uint64_t seed) {
   std::vector<FaultSpec> faults;
@@ -88,6 +87,9 @@ SimulatedPlant::SimulatedPlant(PlantSettings settings) : settings_(std::move(set
     (fault.kind == FaultKind::leak ? physical_ : measured).push_back(fault);
   }
   sensors_ = std::make_unique<FaultInjector>(names_, std::move(measured), settings_.seed);
+  // The first row is that of a plant that is warm, not of the values its state begins with.
+  std::vector<double> unseen(names_.size());
+  for (int step = 0; step < kWarmUpSteps; ++step) model_->step(random_, unseen);
 }
 
 SimulatedPlant::~SimulatedPlant() = default;

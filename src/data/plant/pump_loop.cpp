@@ -10,7 +10,8 @@ namespace {
 
 constexpr double kDt = 1;  // s
 constexpr double kBarPerMetre = 0.0981;
-constexpr double kDay = 86'400;
+constexpr double kDay = 86'400;        // s
+constexpr double kVentilation = 2400;  // s, period of the hall's heating
 
 enum Sensor : std::size_t {
   speed,
@@ -79,9 +80,9 @@ class PumpLoop : public PlantModel {
     follow(wanted_, demand_, 20);
     wander_ += -wander_ * kDt / 60 + 0.25 * random.normal();
     v_ += std::clamp(valve_target_ - v_, -0.02 * kDt, 0.02 * kDt);
-    const double day = std::sin(2 * std::numbers::pi * time_ / kDay);
+    const double swing = std::sin(2 * std::numbers::pi * time_ / kVentilation);
     air_ += -air_ * kDt / 900 + 0.02 * random.normal();
-    ambient_ = 20 + 6 * day + air_;
+    ambient_ = 20 + 2 * swing + air_;
   }
 
   void hydraulics() {
@@ -107,8 +108,8 @@ class PumpLoop : public PlantModel {
     power_ = 1000 * 9.81 * q_ / 3600 * head / 1000 / efficiency + 1.2 * n_ * n_ * n_;
     const double off_design = n_ > 0.1 ? (q_ / n_ - 95) / 60 : 0;
     vibration_ = 0.2 + (n_ > 0.02 ? 0.4 + 1.4 * n_ * n_ + 0.5 * off_design * off_design * n_ : 0) +
-                 20 * std::max(0.05 - suction_, 0.0) * n_;
-    follow(makeup_, std::clamp(0.06 * q_ + 30 * (3.5 - level_), 0.0, 40.0), 15);
+                 20 * std::max(-suction_, 0.0) * n_;
+    follow(makeup_, std::clamp(0.06 * q_ + 900 * (3.5 - level_), 0.0, 40.0), 15);
     level_ += (makeup_ - 0.06 * q_ - leak_ * q_) / 3600 / 25 * kDt;
     level_ = std::clamp(level_, 0.0, 6.0);
   }

@@ -149,7 +149,9 @@ void check_anomalies(const DataSetPlan& plan, const RowMarks& marks, const std::
 
 void put_in_place(const fs::path& partial, const fs::path& folder, ReadReport& report) {
   std::error_code error;
-  if (fs::exists(folder)) {
+  const fs::path old = partial.string() + ".old";
+  const bool replaces = fs::exists(folder);
+  if (replaces) {
     for (const auto& entry : fs::directory_iterator(folder)) {
       const std::string name = entry.path().filename().string();
       static const std::vector<std::string> ours = {"train.csv", "train_labels.csv", "eval.csv", "eval_labels.csv",
@@ -159,10 +161,11 @@ void put_in_place(const fs::path& partial, const fs::path& folder, ReadReport& r
                                  folder.string(), name));
       }
     }
-    fs::remove_all(folder);
     report.notes.push_back("the data set of this name that was there is replaced");
+    fs::rename(folder, old, error);  // a kill from here on leaves both under other names
   }
-  fs::rename(partial, folder, error);
+  if (!error) fs::rename(partial, folder, error);
+  if (!error && replaces) fs::remove_all(old);
   if (error) throw failed(fmt::format("cannot move the data set to {}: {}", folder.string(), error.message()));
 }
 
