@@ -28,9 +28,7 @@ class Context {
   void text(std::string_view line) const;
   // The document that --json prints when the command returns.
   Json result = Json::object();
-  std::vector<std::string> command_line;      // for provenance, secrets removed
-  std::map<std::string, std::string> origin;  // field -> default | file | environment | flag
-  std::string config;                         // the settings file of --config, empty without one
+  std::string config;  // the settings file of --config, empty without one
 
  private:
   Progress& progress_;

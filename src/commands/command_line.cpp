@@ -4,15 +4,12 @@
 
 #include <algorithm>
 #include <cctype>
-#include <regex>
 #include <utility>
 
 #include "anomctl/core/error.h"
 
 namespace anomctl {
 namespace {
-
-constexpr const char* kHidden = "***";
 
 // -h, -q and -v stand for their long names.
 std::string long_name(const std::string& argument) {
@@ -145,11 +142,6 @@ class Splitter {
   GivenFlags out_;
 };
 
-std::string without_password(const std::string& text) {
-  static const std::regex in_url("(://[^/:@\\s]*:)[^/@\\s]+@");
-  return text.find("://") == std::string::npos ? text : std::regex_replace(text, in_url, "$1***@");
-}
-
 }  // namespace
 
 GivenFlags split_command_line(const std::vector<std::string>& arguments, const std::vector<Field>& fields) {
@@ -167,26 +159,6 @@ std::size_t find_command_word(const std::vector<std::string>& arguments, const s
     if (!meaning.field->is_bool || (at + 1 < arguments.size() && is_bool_word(arguments[at + 1]))) ++at;
   }
   return std::min(at, arguments.size());
-}
-
-std::vector<std::string> without_secrets(const std::vector<std::string>& arguments, const std::vector<Field>& fields) {
-  std::vector<std::string> out;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    const std::string& argument = arguments[i];
-    const auto [name, value] = name_and_value(argument);
-    const Meaning meaning = is_flag(argument) ? find_field(name, fields) : Meaning{};
-    const bool hide = meaning.field != nullptr && meaning.field->secret && !meaning.from_a_file;
-    if (hide && value) {
-      out.push_back(argument.substr(0, argument.find('=') + 1) + kHidden);
-    } else {
-      out.push_back(without_password(argument));
-      if (hide && i + 1 < arguments.size()) {
-        out.emplace_back(kHidden);
-        ++i;
-      }
-    }
-  }
-  return out;
 }
 
 }  // namespace anomctl

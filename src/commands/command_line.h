@@ -19,7 +19,4 @@ GivenFlags split_command_line(const std::vector<std::string>& arguments, const s
 // The position of the command's name: the first argument that is neither a flag nor the value of one of `globals`.
 std::size_t find_command_word(const std::vector<std::string>& arguments, const std::vector<Field>& globals);
 
-// The line as it may be recorded: values of secrets, and passwords inside URLs, are replaced by ***.
-std::vector<std::string> without_secrets(const std::vector<std::string>& arguments, const std::vector<Field>& fields);
-
 }  // namespace anomctl

@@ -181,6 +181,10 @@ RegularSettings regular_settings(const CreateDatasetsOptions& options, const Ope
     report.notes.push_back(fmt::format("the step between rows cannot be told: {} is taken", format_duration({period})));
   }
   if (options.period && options.period->ns <= 0) throw UsageError("--period must be longer than 0");
+  constexpr Nanoseconds kFinest = 1000;  // points of the grid a row: beyond it is a slip of the unit
+  if (options.period && opened.shape.period > 0 && options.period->ns < opened.shape.period / kFinest)
+    throw UsageError(fmt::format("--period {}: rows are {} apart, so that nearly all of the grid would be made up",
+                                 format_duration(*options.period), format_duration({opened.shape.period})));
   settings.step = options.period ? options.period->ns : period;
   settings.period = options.period ? options.period->ns : opened.on_grid ? period : 0;
   settings.fill = options.fill == "hold" ? Fill::hold : options.fill == "drop" ? Fill::drop : Fill::interpolate;

@@ -45,6 +45,8 @@ void check_columns(const Bundle& bundle, const DataSet& set) {
 // The bundle with what the options say about its score.
 Bundle adjusted(Bundle bundle, const EvaluateOptions& options) {
   if (options.compat == "reference") bundle = as_reference(std::move(bundle));
+  if (options.ewma_span && bundle.panel != nullptr)
+    throw UsageError("--ewma-span smooths the score of MTAD-GAT; the panel of this bundle has smoothing of its own");
   if (options.ewma_span) bundle.score.smoothing = 2 / (*options.ewma_span + 1);
   return bundle;
 }
@@ -154,7 +156,7 @@ int evaluate(const EvaluateOptions& options, Context& context) {
   const auto values = figures(judged, set, threshold, figure_settings);
   if (options.legacy_pa)
     log_warning("point-adjusted figures flatter: one flagged row counts for a whole event, and random scores do well");
-  const auto words = in_plain_words(values);
+  const auto words = in_plain_words(values, set.period_known);
 
   Json metrics = Json::object();
   metrics["dataset"] = set.name;
@@ -168,6 +170,7 @@ int evaluate(const EvaluateOptions& options, Context& context) {
   metrics["threshold"] = threshold;
   for (const auto& [name, value] : limits.all) metrics["thresholds"][name] = value;
   metrics["metrics"] = values;
+  metrics["assumes_a_row_a_second"] = !set.period_known;
   metrics["in_words"] = words.headline + ". " + (words.sentences.empty() ? "" : words.sentences.front());
   for (const auto& event : events_of(judged, set).events) {
     Json item = Json::object();
@@ -200,8 +203,10 @@ int evaluate(const EvaluateOptions& options, Context& context) {
   context.result["scores"] = files[1].string();
   context.text(words.headline + ".");
   for (const auto& sentence : words.sentences) context.text("  " + sentence);
-  context.text(
-      fmt::format("Limit ({}): {:.6g}{}", limits.chosen, threshold, update ? ", written into the bundle" : ""));
+  context.text(fmt::format("Limit ({}): {:.6g}{}", limits.chosen, threshold,
+                           options.threshold_method == "keep" ? ", the bundle's own"
+                           : update                           ? ", written into the bundle"
+                                                              : ""));
   context.text("Report: " + files[0].string());
   context.text(fmt::format("THRESHOLD={:.9g}", threshold));
   for (const auto& line : missed) context.text("Missed: " + line);

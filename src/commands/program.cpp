@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -63,6 +64,7 @@ void resolve_globals(GlobalOptions& globals, const GivenFlags& flags, TomlFile& 
 
 void report(const Error& error, const GlobalOptions& globals) {
   set_status_line("");
+  if (*error.what() == '\0') return;  // whoever read our output has left
   if (globals.log_format == "json") {
     log_line(LogLevel::error, error.what());
   } else {
@@ -78,24 +80,50 @@ void report(const Error& error, const GlobalOptions& globals) {
 
 void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
-int run_command(const CommandSpec& spec, BoundCommand& bound, const std::vector<std::string>& arguments,
-                GivenFlags flags, const GlobalOptions& globals, const TomlFile& file, StopSignal& stop) {
+int run_command(const CommandSpec& spec, BoundCommand& bound, GivenFlags flags, const GlobalOptions& globals,
+                const TomlFile& file, StopSignal& stop) {
   const auto fields = bound.fields();
   Sources sources{spec.name, globals.config.empty() ? nullptr : &file, process_environment(), std::move(flags)};
-  auto origin = resolve(fields, sources);
+  resolve(fields, sources);
 
   NoProgress no_progress;
   TerminalProgress terminal(stderr_progress_settings(), system_clock());
   const bool shown = !globals.quiet;
   Context context(shown ? static_cast<Progress&>(terminal) : no_progress, stop, globals.json);
-  context.command_line = without_secrets(arguments, fields);
-  context.command_line.insert(context.command_line.begin(), "anomctl");
-  context.origin = std::move(origin);
   context.config = globals.config;
   const int code = bound.run(context);
   set_status_line("");
   if (globals.json) print(context.result.dump(2) + "\n");
   return code;
+}
+
+// A misspelt name in the environment would be ignored in silence: other programs' names stand there too, so only what is
+// close to a setting's is told.
+void warn_of_misspelt_environment() {
+  static const std::string kPrefix = "ANOMCTL_";
+  std::vector<std::string> given;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    if (text.starts_with(kPrefix)) given.emplace_back(text.substr(kPrefix.size(), text.find('=') - kPrefix.size()));
+  }
+  if (given.empty()) return;
+  GlobalOptions globals;
+  std::vector<Field> fields = describe(globals);
+  std::vector<std::string> known = {"LIBTORCH", "LIBARROW", "MODULE_DIR", "PREFIX", "ISA", "BIN"};
+  for (const CommandSpec& command : all_commands()) {
+    const auto bound = command.make();
+    for (const Field& field : bound->fields()) {
+      std::string name = field.name;
+      std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::toupper(c); });
+      known.push_back(name);
+      known.push_back(name + "_FILE");
+    }
+  }
+  for (const std::string& name : given) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    if (const auto close = nearest(name, known))
+      log_warning("{}{} in the environment is no setting: did you mean {}{}?", kPrefix, name, kPrefix, *close);
+  }
 }
 
 // Everything but the last resort for exceptions; `globals` tells the caller how to report them.
@@ -134,7 +162,8 @@ int run_line(const std::vector<std::string>& arguments, GlobalOptions& globals, 
     return 0;
   }
   if (spec != nullptr && !globals.help && !wants_help) {
-    return run_command(*spec, *bound, arguments, std::move(flags), globals, file, stop);
+    warn_of_misspelt_environment();
+    return run_command(*spec, *bound, std::move(flags), globals, file, stop);
   }
   if (spec != nullptr) {
     print(command_help(*spec));

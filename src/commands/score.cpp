@@ -50,6 +50,7 @@ class LineOutput {
 
  private:
   [[noreturn]] void fail() const {
+    if (errno == EPIPE && path_ == "-") throw failed("");  // the reader has what it wanted
     throw failed(
         fmt::format("cannot write {}: {}", path_ == "-" ? "standard output" : path_.string(), std::strerror(errno)));
   }

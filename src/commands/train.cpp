@@ -43,7 +43,7 @@ void describe_rows(const Session& s) {
   log_info("data set {}: {} train rows of {} sensors in {} runs", s.set.name, s.set.train.values.rows(),
            s.set.columns.size(), s.set.train.runs.size());
   if (s.rows.anomalous > 0)
-    log_info("left out: {} train rows labelled anomalous, and all windows that touch them", s.rows.anomalous);
+    log_info("left out: {} train rows labelled anomalous, and the windows that touch them", s.rows.anomalous);
   if (s.rows.incomplete > 0)
     log_info("left out of the network's windows: {} train rows with a missing value", s.rows.incomplete);
 }
@@ -117,6 +117,7 @@ fs::path checkpoint_folder(const Session& s) {
     std::error_code error;
     fs::rename(within(run), folder, error);
     if (error) throw failed(fmt::format("cannot take over {}: {}", within(run).string(), error.message()));
+    if (run.status == "RUNNING") open_run_store(s.options.tracking_uri)->open(run.id)->finish("KILLED");
     log_info("the checkpoint of run {}", run.name);
     break;
   }
@@ -132,8 +133,12 @@ void train_network(Session& s) {
   std::vector<std::pair<std::int64_t, std::int64_t>> runs;
   for (const RowRange& run : s.set.train.runs) runs.emplace_back(run.first, run.last);
   const std::int64_t window = s.bundle->settings.window_size;
-  const WindowSplit split =
-      split_windows(window_starts(runs, window, resolved.stride, s.rows.complete), window, resolved);
+  const auto starts = window_starts(runs, window, resolved.stride, s.rows.complete);
+  const std::vector<std::uint8_t> every_row(s.rows.complete.size(), 1);
+  const auto left_out = window_starts(runs, window, resolved.stride, every_row).size() - starts.size();
+  if (left_out > 0)
+    log_info("left out: {} windows that touch a row labelled anomalous or with a missing value", left_out);
+  const WindowSplit split = split_windows(starts, window, resolved);
   if (split.train.empty()) {
     throw input_error(fmt::format("no run of {} has {} normal rows without a gap: choose a --window-size below {}",
                                   s.set.folder.string(), window + 1, window));
@@ -214,7 +219,6 @@ void fit_panels(Session& s) {
   const RelationNetwork relation =
       fit_network_member(*panel, s.set.train.values, s.set.train.runs, s.rows.use, settings);
   s.result.findings = describe_voice(relation);
-  s.progress.note(s.result.findings);
   s.run->log_metric("relation_network_voice", relation.voice, 0);
   s.bundle->panel = std::move(panel);
   s.bundle->kind = s.with_network() ? "panel+mtad-gat" : "panel";
@@ -239,7 +243,6 @@ void fit_network_score(Session& s) {
       b.network_voice > 0
           ? fmt::format("; MTAD-GAT's forecast saves {:.0f} % of the linear forecast's error", 100 * b.network_voice)
           : "; MTAD-GAT forecasts no better than a linear model: it stays silent";
-  s.progress.note(s.result.findings);
   if (b.network_voice == 0) return;
   auto alone = std::make_shared<Bundle>(b);
   alone->panel.reset();
@@ -249,7 +252,6 @@ void fit_network_score(Session& s) {
 }
 
 void fit_scores(Session& s) {
-  if (s.with_panel()) fit_panels(s);
   fit_network_score(s);
   Bundle& b = *s.bundle;
   const auto model = open_window_model(b, all_threads());
@@ -260,6 +262,7 @@ void fit_scores(Session& s) {
   s.progress.begin("scoring train rows", static_cast<std::int64_t>(s.set.train.values.rows()), "rows");
   const std::vector<double> scores = score_rows(s.bundle, *model, s.set.train, replay);
   s.progress.end();
+  if (s.stop.stop_requested()) return;
   PotSettings pot;
   if (s.reference()) pot.mode = "reference";
   try {
@@ -311,6 +314,11 @@ int run(const TrainOptions& options, Context& context) {
   const TrainedRun r = train(options, context.progress(), context.stop().token());
   context.result = to_json(r);
   context.text(fmt::format("run {} ({})", r.run_name, r.run_id));
+  if (r.stopped) {
+    context.text(
+        fmt::format("stopped after {} epochs; anomctl train --resume with the same settings goes on", r.epochs.size()));
+    return context.stop().exit_code(0);
+  }
   if (!r.epochs.empty()) {
     context.text(fmt::format("{} epochs, the best is {}; {:.0f} windows a second", r.epochs.size(), r.best_epoch,
                              r.windows_per_second));
@@ -346,16 +354,14 @@ TrainedRun train(const TrainOptions& options, Progress& progress, std::stop_toke
   start_run(s);
   try {
     describe_bundle(s);
+    if (s.with_panel()) fit_panels(s);  // first: it takes seconds and says at once when the data will not do
     if (s.with_network())
       train_network(s);
     else
       s.bundle->scaler = Scaler::fit(Scaler::parse_kind(s.options.scaler), s.set.train.values, s.rows.use);
-    if (s.result.stopped && s.result.epochs.empty()) {
-      s.run->finish("KILLED");
-      return s.result;
-    }
-    fit_scores(s);
-    keep(s);
+    if (!s.stop.stop_requested()) fit_scores(s);
+    s.result.stopped = s.stop.stop_requested();
+    if (!s.result.stopped) keep(s);
     s.run->finish(s.result.stopped ? "KILLED" : "FINISHED");
   } catch (const std::exception&) {
     s.run->finish("FAILED");

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "anomctl/core/error.h"
 #include "anomctl/core/json.h"
@@ -40,7 +41,10 @@ void parse_value(std::string_view text, std::int64_t& value) { value = number<st
 void parse_value(std::string_view text, std::uint64_t& value) {
   value = number<std::uint64_t>(text, "a whole number that is not negative");
 }
-void parse_value(std::string_view text, double& value) { value = number<double>(text, "a number"); }
+void parse_value(std::string_view text, double& value) {
+  value = number<double>(text, "a number");
+  if (!std::isfinite(value)) throw UsageError(fmt::format("expected a number, got '{}'", text));
+}
 void parse_value(std::string_view text, std::string& value) { value = text; }
 void parse_value(std::string_view text, std::filesystem::path& value) { value = text; }
 void parse_value(std::string_view text, Duration& value) {

@@ -147,6 +147,7 @@ DataSet load_data_set(const fs::path& folder) {
   set.name = set.meta.string_or("name", fs::absolute(plain).filename().string());
   set.columns = read_columns(set.meta, set.train.values.cols(), where);
   set.period_s = set.meta.number_or("sampling_period_s", 1);
+  set.period_known = set.meta.find("sampling_period_s") != nullptr;
   if (!(set.period_s > 0)) throw input_error(fmt::format("{}: sampling_period_s must be above 0", where));
   set.active_when = set.meta.string_or("active_when", "");
   set.settle_s = set.meta.number_or("settle_s", 0);

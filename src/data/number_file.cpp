@@ -23,6 +23,9 @@ bool next_record(CsvReader& reader, std::vector<std::string_view>& cells) {
 
 }  // namespace
 
+// Its square, and the sums of many, are still numbers.
+constexpr double kLargestReading = 1e100;
+
 Matrix<double> read_number_file(const fs::path& path, std::size_t width) {
   CsvReader reader(path);
   std::vector<std::string_view> cells;
@@ -39,6 +42,9 @@ Matrix<double> read_number_file(const fs::path& path, std::size_t width) {
       if (!value && !is_missing_cell(cells[c])) {
         throw reader.error(fmt::format("column {} holds {}: expected a number", c + 1, shown(cells[c])));
       }
+      if (value && std::isfinite(*value) && std::fabs(*value) > kLargestReading)
+        throw reader.error(
+            fmt::format("column {} holds {}: no reading is beyond {:g}", c + 1, shown(cells[c]), kLargestReading));
       row.push_back(value && std::isfinite(*value) ? *value : std::numeric_limits<double>::quiet_NaN());
     }
     out.append_row(row);

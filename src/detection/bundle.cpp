@@ -278,7 +278,23 @@ Bundle load_bundle(const fs::path& folder) {
   return bundle;
 }
 
+namespace {
+
+// JSON has no NaN: a bundle that held one could not be read again.
+void check_finite(const Json& json, const std::string& key) {
+  if (json.is_object())
+    for (const auto& [name, value] : json.as_object()) check_finite(value, key.empty() ? name : key + "." + name);
+  else if (json.is_array())
+    for (const Json& value : json.as_array()) check_finite(value, key);
+  else if (json.is_number() && !std::isfinite(json.as_double()))
+    throw failed(fmt::format("the bundle is not written: {} is no finite number", key));
+}
+
+}  // namespace
+
 void save_bundle(const Bundle& bundle, const fs::path& folder) {
+  Json json = bundle_to_json(bundle);
+  check_finite(json, "");
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) throw failed(fmt::format("cannot make the folder {}: {}", folder.string(), error.message()));
@@ -291,7 +307,6 @@ void save_bundle(const Bundle& bundle, const fs::path& folder) {
   // whole change.
   if (fs::file_size(path, error) != weights.size() || error || sha256_file(path) != hash)
     write_file_atomic(path, weights);
-  Json json = bundle_to_json(bundle);
   Json entry = Json::object();
   entry["size"] = weights.size();
   entry["sha256"] = hash;

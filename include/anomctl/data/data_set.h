@@ -39,7 +39,8 @@ struct DataSet {
   fs::path folder;
   std::vector<Column> columns;  // c0, c1, ... when meta.json names none
   double period_s = 1;
-  bool has_meta = false;  // without it eval is taken to follow train
+  bool period_known = false;  // else one row a second is assumed
+  bool has_meta = false;      // without it eval is taken to follow train
   Part train, eval;
   std::vector<Segment> segments;  // of eval, from meta.json, else from the runs of 1 in eval_labels
   std::string active_when;        // expression over columns, empty: always active

@@ -44,7 +44,7 @@ struct PlantSettings {
 
 const std::vector<Column>& plant_columns(PlantKind kind);
 double plant_period_s(PlantKind kind);
-std::string plant_active_when(PlantKind kind);  // the condition under which it works: "speed > 300"
+std::string plant_active_when(PlantKind kind);  // the condition under which it works: "speed > 700"
 Duration plant_settle(PlantKind kind);          // and how long after a start its readings are those of work
 // `count` faults of all kinds in turn between two times, with pauses at least as long as the faults.
 std::vector<FaultSpec> spread_faults(PlantKind kind, Duration from, Duration to, int count, std::uint64_t seed = 1);

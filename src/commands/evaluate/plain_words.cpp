@@ -63,7 +63,7 @@ std::string spoken_duration(double seconds) {
   return fmt::format("{:.1f} days", seconds / 86'400);
 }
 
-PlainWords in_plain_words(const Json& figures) {
+PlainWords in_plain_words(const Json& figures, bool period_known) {
   PlainWords words;
   const auto events = figures.int_or("events", 0), found = figures.int_or("events_found", 0);
   const auto wrong = figures.int_or("false_episodes", 0);
@@ -83,6 +83,10 @@ PlainWords in_plain_words(const Json& figures) {
   auto alarms = false_alarms(figures);
   alarms[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(alarms[0])));
   words.sentences.push_back(alarms + ".");
+  if (!period_known)
+    words.sentences.push_back(
+        "The data set does not say how often its rows were taken: times and rates assume a row a second "
+        "(sampling_period_s in its meta.json).");
   if (number(figures, "f1")) words.sentences.push_back(row_by_row(figures));
   if (number(figures, "pr_auc")) words.sentences.push_back(ranking(figures));
   if (const auto* oracle = number(figures, "best_f1_oracle"))

@@ -13,7 +13,8 @@ struct PlainWords {
   std::vector<std::string> sentences;  // what the figures mean, with what speaks against them
 };
 // `figures` as evaluation.h makes them.
-PlainWords in_plain_words(const Json& figures);
+// `period_known`: whether the data set says how far its rows are apart, else a second is assumed, and that is said.
+PlainWords in_plain_words(const Json& figures, bool period_known = true);
 
 // 45 -> "45 s", 5400 -> "1.5 hours".
 std::string spoken_duration(double seconds);

@@ -29,7 +29,7 @@ const KindFacts& facts(PlantKind kind) {
   static const std::array<KindFacts, 1> kinds = {{{PlantKind::pump_loop,
                                                    "pump-loop",
                                                    1,
-                                                   "speed > 300",
+                                                   "speed > 700",
                                                    seconds(120),
                                                    pump_loop_columns,
                                                    pump_loop_leak_shows,

@@ -123,7 +123,8 @@ PanelModel fit_panel(const Matrix<double>& rows, std::span<const RowRange> runs,
   fit_location(m, rows, use);
   const Prepared p = prepare(m, rows, runs, use);
   if (p.usable.size() < 30) {
-    throw input_error(fmt::format("the panel needs 30 normal rows in a row of runs, found {}", p.usable.size()));
+    throw input_error(
+        fmt::format("the panel needs 30 normal rows that follow on others of their run, found {}", p.usable.size()));
   }
   const auto cut = static_cast<std::size_t>(static_cast<double>(p.usable.size()) * (1 - settings.holdout));
 

@@ -80,18 +80,6 @@ TEST_CASE("a misspelt flag is an error that names the nearest") {
   CHECK_THROWS_WITH(split({"one", "two"}), Contains("unexpected argument 'two'"));
 }
 
-TEST_CASE("secrets are taken out of the recorded line") {
-  Options options;
-  const auto fields = describe(options);
-  CHECK(without_secrets({"--mosquitto_pass", "hunter2", "--epochs", "3"}, fields) ==
-        Texts{"--mosquitto_pass", "***", "--epochs", "3"});
-  CHECK(without_secrets({"--mosquitto-pass=hunter2"}, fields) == Texts{"--mosquitto-pass=***"});
-  CHECK(without_secrets({"--mosquitto-pass-file", "/run/secrets/p"}, fields) ==
-        Texts{"--mosquitto-pass-file", "/run/secrets/p"});
-  CHECK(without_secrets({"--mqtt-url=mqtt://me:hunter2@host:1883"}, fields) ==
-        Texts{"--mqtt-url=mqtt://me:***@host:1883"});
-}
-
 TEST_CASE("global flags may stand before the command") {
   GlobalOptions globals;
   const auto fields = describe(globals);
