@@ -42,11 +42,11 @@ int api_token(const ApiTokenOptions& options, Context& context) {
 }  // namespace
 
 CommandSpec api_token_command() {
-  return make_command<ApiTokenOptions>("api-token", "Deployment", "Make an API token for a caller of serve",
-                                       {"anomctl api-token grafana --scopes read",
-                                        "anomctl api-token ops --scopes infer,read,admin --token-file api_tokens",
-                                        "anomctl api-token grafana --remove"},
-                                       api_token);
+  return make_command<ApiTokenOptions>(
+      "api-token", "Deployment", "Make an API token for a caller of serve",
+      {"anomctl api-token grafana --scopes read",
+       "anomctl api-token ops --scopes infer,read,admin --token-file api_tokens", "anomctl api-token grafana --remove"},
+      api_token);
 }
 
 }  // namespace anomctl

@@ -23,8 +23,8 @@ constexpr Scope kScopes[] = {Scope::infer, Scope::read, Scope::admin};
 // A certificate's common name may also hold dots; a token's ends at its first.
 bool is_name(std::string_view name, bool certificate) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [&](unsigned char c) {
-           return std::isalnum(c) || c == '-' || c == '_' || (certificate && c == '.');
-         });
+    return std::isalnum(c) || c == '-' || c == '_' || (certificate && c == '.');
+  });
 }
 
 void check_name(const std::string& name, bool certificate) {
@@ -159,9 +159,10 @@ ApiTokens::ApiTokens(std::string_view text, const std::string& where) {
     at = end + 1;
     if (words.empty() || words.front().front() == '#') continue;
     const auto wrong = [&](const std::string& why) {
-      return UsageError(fmt::format("{}:{}: {} (lines are NAME SCOPES scrypt:… or NAME SCOPES certificate; "
-                                    "anomctl api-token writes them)",
-                                    where, number + 1, why));
+      return UsageError(
+          fmt::format("{}:{}: {} (lines are NAME SCOPES scrypt:… or NAME SCOPES certificate; "
+                      "anomctl api-token writes them)",
+                      where, number + 1, why));
     };
     auto entry = std::make_unique<Entry>();
     if (words.size() != 3) throw wrong(fmt::format("{} words instead of 3", words.size()));
@@ -181,8 +182,7 @@ ApiTokens::ApiTokens(std::string_view text, const std::string& where) {
           !parse_number(parts[2], 1, 32, entry->cost.r) || !parse_number(parts[3], 1, 16, entry->cost.p))
         throw wrong("the third word is no scrypt hash");
       const auto salt = unhex(parts[4]), hash = unhex(parts[5]);
-      if (!salt || salt->size() < 8 || !hash || hash->size() != kHashBytes)
-        throw wrong("salt or hash is not whole");
+      if (!salt || salt->size() < 8 || !hash || hash->size() != kHashBytes) throw wrong("salt or hash is not whole");
       entry->salt = *salt;
       entry->hash = *hash;
     }

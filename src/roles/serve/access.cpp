@@ -120,7 +120,8 @@ void Access::decide(const HttpRequest& request, Scope scope, Decided decided) {
       caller.scopes.add(Scope::read);
       return decided(judge(caller, scope));
     }
-    return decided(refuse(403, "the certificate of '" + request.client_name + "' is not listed here", request.client_name));
+    return decided(
+        refuse(403, "the certificate of '" + request.client_name + "' is not listed here", request.client_name));
   }
   decided(refuse(401, "an API token is needed: Authorization: Bearer TOKEN"));
 }

@@ -43,8 +43,9 @@ TEST_CASE("hashes are scrypt of the secret, and the secret is not in the line") 
   CHECK(text.find(secret) == std::string::npos);
   CHECK_THAT(text, Contains("a infer scrypt:4:1:1:"));
   // Salt "saltsalt", N 16, r 1, p 1, as Python's hashlib.scrypt has it.
-  ApiTokens tokens("a infer scrypt:4:1:1:73616c7473616c74:d1adc63e89b7675ba70a871bc582b8d141f21a3e612deec9e817c81043e32939\n",
-                   "tokens");
+  ApiTokens tokens(
+      "a infer scrypt:4:1:1:73616c7473616c74:d1adc63e89b7675ba70a871bc582b8d141f21a3e612deec9e817c81043e32939\n",
+      "tokens");
   CHECK(tokens.verify("a.password"));
   CHECK_FALSE(tokens.verify("a.passwore"));
 }

@@ -34,8 +34,10 @@ int status(Access& access, const HttpRequest& request, Scope scope) {
 struct TokenFile {
   TokenFile() { write({"infer"}); }
   void write(const std::vector<std::string>& scopes) const {
-    write_file_atomic(path(), api_token_line(token, Scopes::of(scopes), kCheap) + "\n" +
-                                  api_certificate_line("plant", Scopes::of({"admin"})) + "\n", 0600);
+    write_file_atomic(path(),
+                      api_token_line(token, Scopes::of(scopes), kCheap) + "\n" +
+                          api_certificate_line("plant", Scopes::of({"admin"})) + "\n",
+                      0600);
   }
   fs::path path() const { return folder.path() / "tokens"; }
   TemporaryFolder folder;

@@ -1,4 +1,5 @@
-// API tokens of a server: "NAME.SECRET", of which only a scrypt hash (RFC 7914) is kept, in a file of one line a caller:
+// API tokens of a server: "NAME.SECRET", of which only a scrypt hash (RFC 7914) is kept, in a file of one line a
+// caller:
 //     NAME  SCOPES  scrypt:LOG2N:R:P:SALT:HASH      NAME  SCOPES  certificate
 // SCOPES is a list such as infer,read; a line that begins with # says nothing. `certificate`: who shows a client
 // certificate with that common name. Thread rule: the functions are pure; ApiTokens is safe from any thread.
