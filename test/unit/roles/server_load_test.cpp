@@ -38,7 +38,8 @@ struct RunningServer {
     parts.make_model = fake_model;
     parts.version = "9.9";
     parts.on_listening = [this](const ServerPorts& bound) { listening.set_value(bound); };
-    thread = std::jthread([this, settings, parts] { answered.set_value(run_server(settings, parts, stop.get_token())); });
+    thread =
+        std::jthread([this, settings, parts] { answered.set_value(run_server(settings, parts, stop.get_token())); });
     ports = listening.get_future().get();
   }
   std::string url(int port) const { return "http://127.0.0.1:" + std::to_string(port); }
