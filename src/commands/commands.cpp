@@ -1,4 +1,5 @@
 // The table of subcommands, in the order of --help. Each is defined in its own pair of files.
+#include "commands/api_token.h"
 #include "commands/build_images.h"
 #include "commands/command.h"
 #include "commands/completion.h"
@@ -26,8 +27,8 @@ const std::vector<CommandSpec>& all_commands() {
       models_import_command(),   models_list_command(), models_show_command(),  models_export_command(),
       runs_list_command(),       runs_show_command(),   runs_compare_command(), serve_command(),
       manage_command(),          generate_command(),    up_command(),           demo_command(),
-      build_images_command(),    set_auth_command(),    doctor_command(),       health_command(),
-      completion_command(),      reference_command(),
+      build_images_command(),    set_auth_command(),    api_token_command(),    doctor_command(),
+      health_command(),          completion_command(),  reference_command(),
   };
   return commands;
 }

@@ -4,17 +4,21 @@
 
 #include "anomctl/detection/bundle.h"
 #include "commands/help.h"
+#include "commands/open_model.h"
 
 namespace anomctl {
 
 int serve_bundles(const ServeSettings& options, Context& context) {
   ServeParts parts;
-  parts.make_model = [](const Bundle& bundle) { return open_window_model(bundle); };
+  check_device(options.device);  // at once, not with the first bundle
+  // One thread a model: the workers score side by side.
+  parts.make_model = [&](const Bundle& bundle) { return open_model(bundle, options.device, 1); };
   parts.version = program_version();
   parts.on_listening = [&](const ServerPorts& ports) {
-    context.text(
-        fmt::format("serving on {}://{}:{}/v2", options.tls.enabled() ? "https" : "http", options.host, ports.http));
-    if (ports.metrics > 0) context.text(fmt::format("metrics on http://{}:{}/metrics", options.host, ports.metrics));
+    const char* scheme = options.tls.enabled() ? "https" : "http";
+    context.text(fmt::format("serving on {}://{}:{}/v2", scheme, options.host, ports.http));
+    if (ports.metrics > 0)
+      context.text(fmt::format("metrics on {}://{}:{}/metrics", scheme, options.host, ports.metrics));
     context.result["http_port"] = ports.http;
     context.result["metrics_port"] = ports.metrics;
   };
@@ -28,6 +32,8 @@ CommandSpec serve_command() {
       "serve", "Live", "Answer V2 inference requests with trained bundles",
       {"anomctl serve --bundle bundles/cats",
        "anomctl serve --bundle pumps=bundles/a --bundle fans=bundles/b --http-port 9000",
+       "anomctl serve --bundle bundles/cats --host 0.0.0.0 --token-file api_tokens --tls-cert-file server.pem "
+       "--tls-key-file server.key",
        "anomctl serve --model-repository models --host 0.0.0.0 --tls-cert-file server.pem --tls-key-file server.key "
        "--tls-client-ca-file ca.pem"},
       serve_bundles);

@@ -14,6 +14,7 @@
 #include "commands/generate.h"
 #include "commands/help.h"
 #include "commands/manage.h"
+#include "commands/open_model.h"
 #include "commands/role_threads.h"
 #include "commands/serve.h"
 
@@ -76,7 +77,8 @@ int run(const UpOptions& options, Context& context) {
   if (runs("serve")) {
     running.start("serve", [&] {
       ServeParts parts;
-      parts.make_model = [](const Bundle& bundle) { return open_window_model(bundle); };
+      check_device(serve.device);
+      parts.make_model = [&](const Bundle& bundle) { return open_model(bundle, serve.device, 1); };
       parts.version = program_version();
       parts.on_listening = [&](const ServerPorts& ports) {
         say(fmt::format("serve: http://{}:{}/v2", serve.host, ports.http));

@@ -3,8 +3,10 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <mutex>
+#include <system_error>
 
 #include "anomctl/core/json.h"
 #include "anomctl/core/time.h"
@@ -19,7 +21,8 @@ struct Sink {
   std::atomic<LogLevel> level{LogLevel::info};
   std::atomic<bool> json{false};
   std::atomic<bool> color{false};
-  std::string status;  // guarded by mutex
+  std::string status;           // guarded by mutex
+  std::atomic<int> trouble{0};  // the error of the last line where the disk is full
 };
 Sink& sink() {
   static Sink instance;
@@ -68,8 +71,16 @@ void log_line(LogLevel level, std::string_view message) {
   line += '\n';
   const std::lock_guard lock(sink().mutex);
   if (!sink().status.empty()) line = kEraseLine + line + sink().status;
-  std::fwrite(line.data(), 1, line.size(), stderr);
-  std::fflush(stderr);
+  errno = 0;
+  const bool written = std::fwrite(line.data(), 1, line.size(), stderr) == line.size() && std::fflush(stderr) == 0;
+  const bool disk_full = !written && (errno == ENOSPC || errno == EDQUOT);
+  sink().trouble = disk_full ? errno : 0;
+  if (!written) std::clearerr(stderr);
+}
+
+std::string log_trouble() {
+  const int error = sink().trouble;
+  return error == 0 ? std::string() : std::system_category().message(error);
 }
 
 void set_status_line(std::string_view line) {

@@ -23,26 +23,19 @@ void judge_by_network(const Bundle& bundle, const WindowModel& model, std::span<
                       WindowScores& scores) {
   const std::size_t n = scores.score.size(), w = shape.w, k = shape.k;
   const std::vector<std::size_t> targets = bundle.targets();
-  // Both passes of every window: the first w rows give the forecast, the last w rows the reconstruction.
-  std::vector<float> scaled(n * shape.rows() * k), passes(2 * n * w * k);
+  std::vector<float> scaled(n * shape.rows() * k);
   for (std::size_t r = 0; r < n * shape.rows(); ++r)
     scale_row(bundle.scaler, windows.subspan(r * k, k), std::span(scaled).subspan(r * k, k));
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto first = scaled.begin() + static_cast<std::ptrdiff_t>(i * shape.rows() * k);
-    const auto out = passes.begin() + static_cast<std::ptrdiff_t>(2 * i * w * k);
-    std::copy_n(first, w * k, out);
-    std::copy_n(first + static_cast<std::ptrdiff_t>(k), w * k, out + static_cast<std::ptrdiff_t>(w * k));
-  }
   Expectation expectation;
-  model.expect(passes, 2 * n, expectation);
+  model.expect_judged(scaled, n, expectation);
 
   std::vector<float> actual(targets.size());
   std::vector<double> parts(targets.size());
   for (std::size_t i = 0; i < n; ++i) {
     const std::size_t last = i * shape.rows() + w;
     for (std::size_t t = 0; t < targets.size(); ++t) actual[t] = scaled[last * k + targets[t]];
-    const auto forecast = expectation.forecast.row(2 * i);
-    const auto reconstruction = expectation.reconstruction.row(2 * i + 1);
+    const auto forecast = expectation.forecast.row(i);
+    const auto reconstruction = expectation.reconstruction.row(i);
     contributions(bundle.score, forecast, reconstruction, actual, {}, parts);
     scores.score[i] = total_score(bundle.score, parts);
     const std::vector<double> expected =

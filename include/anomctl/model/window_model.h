@@ -31,6 +31,9 @@ class WindowModel {
   // windows: (n, w, k) scaled values, row-major. Resizes `out` and reuses its memory.
   // Thread rule: may be called from several threads at once, each with its own `out`.
   virtual void expect(std::span<const float> windows, std::size_t n, Expectation& out) const = 0;
+  // Windows with the row that is judged, (n, w + 1, k): the forecast of that row from the w rows before it, and its
+  // reconstruction from the w rows that end with it. An engine may leave out the half of each pass that nobody reads.
+  virtual void expect_judged(std::span<const float> windows, std::size_t n, Expectation& out) const;
   // What computes: "native avx512", "libtorch cpu", "libtorch cuda:0".
   virtual std::string engine() const = 0;
 };

@@ -24,12 +24,14 @@ struct ServeSettings {
   std::int64_t metrics_port = 8082;
   std::int64_t http_threads = 0;
   bool insecure = false;
+  fs::path token_file;
   TlsServerSettings tls;
   HttpBounds bounds;
   std::int64_t max_batch_size = 64;
   Duration max_batch_delay = {};
   std::int64_t max_queue = 4096;
   std::int64_t workers = 0;
+  std::string device = "auto";
   std::int64_t max_request_windows = 4096;
   std::int64_t max_json_depth = 32;
   bool allow_not_finite = false;
@@ -48,6 +50,8 @@ struct ServeSettings {
     field("http_threads", self.http_threads, "threads that read and write requests (0: two, or one on a single core)",
           Between{0, 64});
     field("insecure", self.insecure, "listen beyond this machine although nobody is asked who he is");
+    field("token_file", self.token_file,
+          "callers and the hashes of their API tokens, as anomctl api-token writes them");
     field("tls_cert_file", self.tls.cert_file, "certificate chain in PEM: HTTPS instead of HTTP");
     field("tls_key_file", self.tls.key_file, "private key of the certificate");
     field("tls_client_ca_file", self.tls.client_ca_file, "authority whose certificates clients must show");
@@ -56,6 +60,7 @@ struct ServeSettings {
     field("max_batch_delay", self.max_batch_delay, "longest time a request waits for others to share its batch");
     field("max_queue", self.max_queue, "windows that may wait; more are answered 429", Between{1, 1e7});
     field("workers", self.workers, "threads that score (0: one a core)", Between{0, 256});
+    field("device", self.device, "auto, cpu, cuda or cuda:N");
     field("max_request_windows", self.max_request_windows, "most windows of one request", Between{1, 1e6});
     field("max_json_depth", self.max_json_depth, "deepest nesting of a request's JSON", Between{4, 200});
     field("allow_not_finite", self.allow_not_finite,

@@ -68,6 +68,10 @@ void Metrics::set(const std::string& name, const MetricLabels& labels, double va
 void Metrics::change(const std::string& name, const MetricLabels& labels, double by) {
   declared(impl_->gauges, name)->Add(labels).Increment(by);
 }
+void Metrics::remove(const std::string& name, const MetricLabels& labels) {
+  auto* family = declared(impl_->gauges, name);
+  if (family->Has(labels)) family->Remove(&family->Add(labels));
+}
 void Metrics::observe(const std::string& name, const MetricLabels& labels, double value) {
   if (const auto histogram = impl_->histograms.find(name); histogram != impl_->histograms.end())
     histogram->second.family->Add(labels, histogram->second.bounds).Observe(value);

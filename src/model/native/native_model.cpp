@@ -31,19 +31,49 @@ class NativeModel : public WindowModel {
   std::string engine() const override { return fmt::format("native {}", kernels_.name); }
 
   void expect(std::span<const float> windows, std::size_t n, Expectation& out) const override {
+    const std::size_t size = shape_.window * shape_.sensors;
+    in_chunks(n, kChunk, out, [&](NativeBackend& be, std::size_t from, std::size_t count) {
+      be.reset();
+      const auto h_end = mtad_gat_encode(be, weights_.settings, be.input(windows.data() + from * size, count)).h_end;
+      copy(mtad_gat_forecast(be, weights_.settings, h_end), out.forecast, from);
+      copy(mtad_gat_reconstruct(be, weights_.settings, h_end, true), out.reconstruction, from);
+    });
+  }
+
+  // Both passes of a chunk are encoded together; only the first are forecast from, only the second reconstructed.
+  void expect_judged(std::span<const float> windows, std::size_t n, Expectation& out) const override {
+    const std::size_t k = shape_.sensors, size = shape_.window * k;
+    in_chunks(n, kChunk / 2, out, [&](NativeBackend& be, std::size_t from, std::size_t count) {
+      be.reset();
+      std::vector<float> passes(2 * count * size);
+      for (std::size_t i = 0; i < count; ++i) {
+        const float* first = windows.data() + (from + i) * (size + k);
+        std::copy_n(first, size, passes.data() + i * size);
+        std::copy_n(first + k, size, passes.data() + (count + i) * size);
+      }
+      const auto h_end = mtad_gat_encode(be, weights_.settings, be.input(passes.data(), 2 * count)).h_end;
+      auto half = h_end;
+      half.batch = count;
+      copy(mtad_gat_forecast(be, weights_.settings, half), out.forecast, from);
+      half.data = h_end.row(count, 0);
+      copy(mtad_gat_reconstruct(be, weights_.settings, half, true), out.reconstruction, from);
+    });
+  }
+
+ private:
+  // work(backend, from, count) for each chunk, on as many threads as pay.
+  template <class Work>
+  void in_chunks(std::size_t n, std::size_t chunk, Expectation& out, const Work& work_on) const {
     const std::size_t o = shape_.targets.size();
     for (Matrix<float>* m : {&out.forecast, &out.reconstruction}) {
       if (m->cols() != o) *m = Matrix<float>(n, o);
       m->resize_rows(n);
     }
-    const std::size_t chunks = (n + kChunk - 1) / kChunk;
+    const std::size_t chunks = (n + chunk - 1) / chunk;
     const std::size_t workers = std::min(threads_, chunks);
     const auto work = [&](std::size_t first, std::size_t last) {
       std::unique_ptr<NativeBackend> backend = borrow();
-      for (std::size_t c = first; c < last; ++c) {
-        const std::size_t from = c * kChunk, count = std::min(kChunk, n - from);
-        chunk(*backend, windows.data() + from * shape_.window * shape_.sensors, count, out, from);
-      }
+      for (std::size_t c = first; c < last; ++c) work_on(*backend, c * chunk, std::min(chunk, n - c * chunk));
       give_back(std::move(backend));
     };
     if (workers <= 1) {
@@ -56,17 +86,8 @@ class NativeModel : public WindowModel {
     work(0, chunks / workers);
   }
 
- private:
-  void chunk(NativeBackend& be, const float* windows, std::size_t count, Expectation& out, std::size_t from) const {
-    be.reset();
-    const auto encoded = mtad_gat_encode(be, weights_.settings, be.input(windows, count));
-    const auto forecast = mtad_gat_forecast(be, weights_.settings, encoded.h_end);
-    const auto reconstruction = mtad_gat_reconstruct(be, weights_.settings, encoded.h_end, true);
-    const std::size_t o = shape_.targets.size();
-    for (std::size_t b = 0; b < count; ++b) {
-      std::copy_n(forecast.row(b, 0), o, out.forecast.row(from + b).begin());
-      std::copy_n(reconstruction.row(b, 0), o, out.reconstruction.row(from + b).begin());
-    }
+  static void copy(const NativeBackend::Array& rows, Matrix<float>& to, std::size_t from) {
+    for (std::size_t b = 0; b < rows.batch; ++b) std::copy_n(rows.row(b, 0), to.cols(), to.row(from + b).begin());
   }
 
   // Scratch is kept for the next call, so that nothing is allocated once all is warm.

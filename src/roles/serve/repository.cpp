@@ -130,12 +130,18 @@ std::string Repository::load_entry(std::size_t index) {
   entry.reason = error;
   if (served) {
     if (!entry.wanted) served = nullptr;  // unloaded meanwhile
-    if (entry.served) retired_.push_back(std::exchange(entry.served, nullptr));
-    entry.served = std::move(served);
+    replace(entry, std::move(served));
   } else if (entry.served) {
     log_warning("model {} version {}: the bundle before goes on serving", source.name, source.version);
   }
   return error;
+}
+
+// Under the mutex.
+void Repository::replace(Entry& entry, std::shared_ptr<ServedModel> served) {
+  if (hooks_.on_change) hooks_.on_change(entry.served.get(), served.get());
+  if (entry.served) retired_.push_back(std::move(entry.served));
+  entry.served = std::move(served);
 }
 
 Repository::Found Repository::find(const std::string& name, const std::string& version,
@@ -216,7 +222,7 @@ bool Repository::unload(const std::string& name) {
     known = true;
     entry.wanted = entry.loading = false;
     entry.reason.clear();
-    if (entry.served) retired_.push_back(std::exchange(entry.served, nullptr));
+    replace(entry, nullptr);
   }
   if (known) news_.notify_all();
   return known;

@@ -29,6 +29,8 @@ class Repository {
  public:
   struct Hooks {
     std::function<void(const std::string& name, const std::string& version, bool ok)> on_load;
+    // A model takes the place of another; either may be null. Called in turn; must not call the repository.
+    std::function<void(const ServedModel* before, const ServedModel* now)> on_change;
   };
   Repository(std::vector<ModelSource> sources, ModelFactory factory, BatchSettings batching, Hooks hooks);
   ~Repository();
@@ -74,6 +76,7 @@ class Repository {
   void work(Duration watch);
   std::string load_entry(std::size_t index);
   bool settled_change(Entry& entry);
+  void replace(Entry& entry, std::shared_ptr<ServedModel> served);
   void queue(Task task);
 
   const ModelFactory factory_;

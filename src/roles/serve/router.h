@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "anomctl/io/auth/api_tokens.h"
 #include "roles/serve/exchange.h"
 
 namespace anomctl::serve {
@@ -13,13 +14,10 @@ namespace anomctl::serve {
 using PathValues = std::vector<std::string>;
 using RouteHandler = std::function<void(ExchangePtr exchange, const PathValues& values)>;
 
-// What a token must allow.
-enum class Scope { none, infer, read, admin };
-
 struct Route {
   std::string method;
-  std::string path;  // "/v2/models/{model_name}/infer"
-  Scope scope = Scope::none;
+  std::string path;           // "/v2/models/{model_name}/infer"
+  Scope scope = Scope::none;  // what a caller must be allowed
   bool counted = true;
   RouteHandler handler;
 };

@@ -9,6 +9,7 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
 #include "anomctl/core/stop.h"
+#include "roles/serve/serve_metrics.h"
 #include "roles/serve/v2_service.h"
 
 namespace anomctl {
@@ -37,6 +38,8 @@ std::vector<serve::ModelSource> sources_of(const ServeSettings& settings) {
 }
 
 bool is_loopback(const std::string& host) { return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0; }
+
+std::string scheme_of(const ServeSettings& settings) { return settings.tls.enabled() ? "https" : "http"; }
 
 void answer_metrics(const Metrics& metrics, const HttpRequest& request, Reply reply) {
   if (request.path != "/metrics") return reply.send(error_response(404, "Not Found"));
@@ -74,11 +77,13 @@ void validate(const ServeSettings& settings) {
     throw UsageError("tls_cert_file and tls_key_file belong together: give both or none");
   if (!settings.tls.client_ca_file.empty() && !settings.tls.enabled())
     throw UsageError("tls_client_ca_file needs tls_cert_file and tls_key_file");
-  if (!is_loopback(settings.host) && settings.tls.client_ca_file.empty() && !settings.insecure)
+  const bool asks = !settings.token_file.empty() || !settings.tls.client_ca_file.empty();
+  if (!is_loopback(settings.host) && !asks && !settings.insecure)
     throw UsageError(
         "host " + settings.host +
-        " is reachable from other machines and nobody would be asked who he is: require client certificates with "
-        "--tls-client-ca-file, listen on 127.0.0.1, or insist with --insecure");
+        " is reachable from other machines and nobody would be asked who he is: ask for API tokens with --token-file "
+        "(anomctl api-token makes them), require client certificates with --tls-client-ca-file, listen on 127.0.0.1, "
+        "or insist with --insecure");
 }
 
 bool run_server(const ServeSettings& settings, const ServeParts& parts, std::stop_token stop) {
@@ -96,6 +101,9 @@ bool run_server(const ServeSettings& settings, const ServeParts& parts, std::sto
     metrics.add("anomctl_model_loads_total",
                 {{"model", name}, {"version", version}, {"result", ok ? "loaded" : "failed"}});
   };
+  hooks.on_change = [&metrics](const serve::ServedModel* before, const serve::ServedModel* now) {
+    serve::show_model(metrics, before, now);
+  };
   serve::Repository repository(sources_of(settings), parts.make_model, batching, hooks);
   serve::V2Settings v2;
   v2.version = parts.version;
@@ -106,6 +114,14 @@ bool run_server(const ServeSettings& settings, const ServeParts& parts, std::sto
   v2.exchange.access_log = settings.access_log;
   serve::V2Service service(v2, repository, metrics);
 
+  serve::Access access(settings.token_file, !settings.tls.client_ca_file.empty());
+  service.authorize = [&access](const HttpRequest& request, Scope scope, serve::Access::Decided decided) {
+    access.decide(request, scope, std::move(decided));
+  };
+  if (!is_loopback(settings.host) && !settings.token_file.empty() && !settings.tls.enabled())
+    log_warning("API tokens travel in plain text to {}: use --tls-cert-file and --tls-key-file, or a proxy with TLS",
+                settings.host);
+
   HttpServer server(server_settings(settings, metrics), [&service](HttpRequest request, Reply reply) {
     service.handle(std::move(request), std::move(reply));
   });
@@ -115,24 +131,35 @@ bool run_server(const ServeSettings& settings, const ServeParts& parts, std::sto
     http.host = settings.host;
     http.port = static_cast<int>(settings.metrics_port);
     http.bounds.max_connections = 64;
-    metrics_server = std::make_unique<HttpServer>(http, [&](const HttpRequest& request, Reply reply) {
-      metrics.set("anomctl_ready", {}, service.not_ready().empty() ? 1 : 0);
-      answer_metrics(metrics, request, std::move(reply));
+    http.tls = settings.tls;
+    metrics_server = std::make_unique<HttpServer>(http, [&](HttpRequest request, Reply reply) {
+      auto kept = std::make_shared<std::pair<HttpRequest, Reply>>(std::move(request), std::move(reply));
+      access.decide(kept->first, Scope::read, [&, kept](serve::AccessDecision decision) {
+        if (decision.refusal) return kept->second.send(std::move(*decision.refusal));
+        metrics.set("anomctl_ready", {}, service.not_ready().empty() ? 1 : 0);
+        answer_metrics(metrics, kept->first, std::move(kept->second));
+      });
     });
     metrics_server->start();
   }
   repository.start(settings.watch);
   server.start();
   const ServerPorts ports{server.port(), metrics_server ? metrics_server->port() : 0};
-  log_info("serving on {}://{}:{}/v2{}", settings.tls.enabled() ? "https" : "http", settings.host, ports.http,
+  log_info("serving on {}://{}:{}/v2{}", scheme_of(settings), settings.host, ports.http,
            ports.metrics > 0 ? fmt::format(", metrics on port {}", ports.metrics) : "");
   if (parts.on_listening) parts.on_listening(ports);
 
+  Nanoseconds looked = system_clock().steady();
   for (int seen = hangups; !wait_for_stop(stop, 200);) {
+    if (settings.watch.ns > 0 && system_clock().steady() - looked >= settings.watch.ns) {
+      looked = system_clock().steady();
+      access.reload(true);
+    }
     if (const int now = hangups; now != seen) {
       seen = now;
-      log_info("SIGHUP: loading all bundles anew");
+      log_info("SIGHUP: loading all bundles and the API tokens anew");
       repository.reload_all();
+      access.reload(false);
     }
   }
   log_info("stopping: requests under way are answered first");

@@ -20,7 +20,9 @@ void declare_serve_metrics(Metrics& metrics) {
   metrics.declare_counter("anomctl_anomalies_total", "Windows over the limit of their model");
   metrics.declare_counter("anomctl_shed_total", "Requests refused because of load, by reason");
   metrics.declare_counter("anomctl_refused_total", "Requests refused before they were read, by status");
+  metrics.declare_counter("anomctl_access_refused_total", "Requests that were not allowed, by status");
   metrics.declare_counter("anomctl_model_loads_total", "Loads of a model, by result");
+  metrics.declare_counter("anomctl_model_reloads_total", "Times a served model was replaced by another");
   metrics.declare_gauge("anomctl_model_info", "1 for each served model, with its version and bundle");
   metrics.declare_gauge("anomctl_threshold", "The limit in force of each model");
   metrics.declare_gauge("anomctl_ready", "1 while /v2/health/ready answers 200");
@@ -28,6 +30,27 @@ void declare_serve_metrics(Metrics& metrics) {
 
 MetricLabels infer_labels(const std::string& model, const std::string& asked_version) {
   return {{"model", model}, {"version", asked_version}};
+}
+
+void show_model(Metrics& metrics, const ServedModel* before, const ServedModel* now) {
+  const auto name = [](const ServedModel& served) {
+    return MetricLabels{{"model", served.name}, {"version", served.version}};
+  };
+  const auto info = [&](const ServedModel& served) {
+    MetricLabels labels = name(served);
+    labels["bundle"] = served.bundle->name;
+    labels["bundle_hash"] = served.bundle->hash.substr(0, 12);
+    labels["engine"] = served.model->engine();
+    return labels;
+  };
+  if (before) {
+    metrics.remove("anomctl_model_info", info(*before));
+    metrics.remove("anomctl_threshold", name(*before));
+  }
+  if (!now) return;
+  metrics.set("anomctl_model_info", info(*now), 1);
+  if (const auto threshold = now->bundle->threshold()) metrics.set("anomctl_threshold", name(*now), *threshold);
+  metrics.add("anomctl_model_reloads_total", name(*now), before ? 1 : 0);
 }
 
 void count_scores(Metrics& metrics, const std::string& model, const WindowScores& scores,

@@ -76,10 +76,10 @@ std::string page(const std::vector<Route>& routes) {
 void V2Service::add_mlflow_routes() {
   for (const char* path : {"/ping", "/health"})
     router_.add({"GET", path, Scope::none, false, [](const ExchangePtr& exchange, const PathValues&) {
-                   exchange->answer(text_response("\n", "application/json"));
+                   exchange->answer(json_response(200, Json("\n").dump()));  // a JSON text, as MLServer sends it
                  }});
   router_.add({"GET", "/version", Scope::none, true, [this](const ExchangePtr& exchange, const PathValues&) {
-                 exchange->answer(text_response(settings_.version, "text/plain; charset=utf-8"));
+                 exchange->answer(json_response(200, Json(settings_.version).dump()));
                }});
   router_.add({"POST", "/invocations", Scope::infer, true,
                [this](const ExchangePtr& exchange, const PathValues&) { invocations(exchange); }});

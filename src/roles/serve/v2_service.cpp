@@ -40,17 +40,31 @@ std::string V2Service::not_ready() const {
     const std::lock_guard lock(mutex_);
     if (!not_ready_.empty()) return not_ready_;
   }
-  return repository_.not_ready();
+  if (std::string why = repository_.not_ready(); !why.empty()) return why;
+  if (log_trouble().empty()) return {};
+  log_warning("the disk is full: log lines were lost");  // where this one is written, it no longer is
+  const std::string trouble = log_trouble();
+  return trouble.empty() ? std::string() : "disk full: the log cannot be written (" + trouble + ")";
 }
 
 void V2Service::handle(HttpRequest request, Reply reply) {
   const auto exchange = std::make_shared<Exchange>(std::move(request), std::move(reply), metrics_, settings_.exchange);
+  Router::Match match = router_.match(exchange->request());
+  if (!match.route) return exchange->answer(std::move(match.refusal));
+  exchange->route = match.route->path;
+  exchange->counted = match.route->counted;
+  if (!authorize) return go_on(exchange, match);
+  const Scope scope = match.route->scope;
+  authorize(exchange->request(), scope, [this, exchange, match = std::move(match)](AccessDecision decision) {
+    exchange->user = std::move(decision.user);
+    if (!decision.refusal) return go_on(exchange, match);
+    metrics_.add("anomctl_access_refused_total", {{"status_code", std::to_string(decision.refusal->status)}});
+    exchange->answer(std::move(*decision.refusal));
+  });
+}
+
+void V2Service::go_on(const ExchangePtr& exchange, const Router::Match& match) {
   try {
-    Router::Match match = router_.match(exchange->request());
-    if (!match.route) return exchange->answer(std::move(match.refusal));
-    exchange->route = match.route->path;
-    exchange->counted = match.route->counted;
-    if (authorize && !authorize(*exchange, match.route->scope)) return;
     const std::string_view encoding = exchange->request().headers.get("content-encoding");
     if (equal_ignoring_case(encoding, "gzip")) {
       std::string unpacked;

@@ -9,6 +9,7 @@
 
 #include "anomctl/io/metrics/metrics.h"
 #include "anomctl/io/net/http_server.h"
+#include "roles/serve/access.h"
 #include "roles/serve/exchange.h"
 #include "roles/serve/repository.h"
 #include "roles/serve/router.h"
@@ -29,9 +30,9 @@ class V2Service {
   V2Service(V2Settings settings, Repository& repository, Metrics& metrics);
 
   void handle(HttpRequest request, Reply reply);
-  // Whether the request may do what `scope` names; it answers 401 or 403 itself where not. Set before the first
-  // request; empty: all may.
-  std::function<bool(Exchange& exchange, Scope scope)> authorize;
+  // Decides, at once or later and from another thread, whether the request may do what `scope` names. Set before the
+  // first request; empty: all may.
+  std::function<void(const HttpRequest& request, Scope scope, Access::Decided decided)> authorize;
   // From now on /v2/health/ready says 503 and why.
   void set_not_ready(std::string reason);
   std::string not_ready() const;
@@ -42,6 +43,7 @@ class V2Service {
   void add_repository_routes();
   void add_mlflow_routes();
   void add_docs_routes();
+  void go_on(const ExchangePtr& exchange, const Router::Match& match);
   enum class Form { tensors, event_stream, predictions };
   // What the answer to an inference is made of. It does not keep the model alive, only what it says of itself.
   struct Inference {

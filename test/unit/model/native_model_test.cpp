@@ -95,6 +95,38 @@ TEST_CASE("a window's result depends on neither its batch, its place in it, nor 
   }
 }
 
+TEST_CASE("judged windows: the halves of both passes, bit for bit, however they are cut into chunks") {
+  const golden::Case c = golden::load_case("small_w20_k5");
+  const Tensor& series = c.vectors.at("series");
+  const std::size_t w = 20, k = 5, n = 11;
+  const auto rows_from = [&](std::size_t first, std::size_t rows) {
+    const auto begin = series.values.begin() + static_cast<std::ptrdiff_t>(first * k);
+    return std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(rows * k));
+  };
+  std::vector<float> judged;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto window = rows_from(i, w + 1);
+    judged.insert(judged.end(), window.begin(), window.end());
+  }
+  for (const Kernels* kernels : available_kernels()) {
+    for (const int threads : {1, 3}) {
+      const auto model = make_native_model(c.settings, c.weights, {.threads = threads, .kernels = kernels});
+      Expectation ours, plain, before, after;
+      model->expect_judged(judged, n, ours);
+      model->WindowModel::expect_judged(judged, n, plain);  // by two whole passes
+      CHECK(ours.forecast.values().size() == n * k);
+      CHECK(std::equal(ours.forecast.values().begin(), ours.forecast.values().end(), plain.forecast.values().begin()));
+      CHECK(std::equal(ours.reconstruction.values().begin(), ours.reconstruction.values().end(),
+                       plain.reconstruction.values().begin()));
+      model->expect(rows_from(4, w), 1, before);
+      model->expect(rows_from(5, w), 1, after);
+      CHECK(std::equal(before.forecast.row(0).begin(), before.forecast.row(0).end(), ours.forecast.row(4).begin()));
+      CHECK(std::equal(after.reconstruction.row(0).begin(), after.reconstruction.row(0).end(),
+                       ours.reconstruction.row(4).begin()));
+    }
+  }
+}
+
 TEST_CASE("weights that do not fit are refused by name") {
   const golden::Case c = golden::load_case("small_w20_k5");
   TensorMap weights = c.weights;

@@ -271,7 +271,7 @@ TEST_CASE("MLflow's invocations") {
   }
   CHECK(f.ask("POST", "/invocations", R"({"inputs":[[1,2],[3]]})").status == 400);
   CHECK(f.ask("POST", "/invocations", "{}").status == 400);
-  CHECK(f.ask("GET", "/ping").body == "\n");
+  CHECK(f.ask("GET", "/ping").body == R"("\n")");
 }
 
 TEST_CASE("requests are counted by route, not by what a client makes up") {
@@ -291,11 +291,12 @@ TEST_CASE("requests are counted by route, not by what a client makes up") {
 TEST_CASE("who may not, is told so before anything is done") {
   Fixture f;
   f.start();
-  f.service->authorize = [](Exchange& exchange, Scope scope) {
-    if (scope != Scope::admin) return true;
-    exchange.answer(error_response(403, "no"));
-    return false;
+  f.service->authorize = [](const HttpRequest&, Scope scope, const Access::Decided& decided) {
+    AccessDecision decision{"somebody", std::nullopt};
+    if (scope == Scope::admin) decision.refusal = error_response(403, "no");
+    decided(std::move(decision));
   };
   CHECK(f.ask("POST", "/v2/repository/models/fake/unload").status == 403);
   CHECK(f.ask("GET", "/v2/models/fake/ready").status == 200);
+  CHECK_THAT(f.metrics.text(), Contains(R"(anomctl_access_refused_total{status_code="403"} 1)"));
 }

@@ -29,6 +29,7 @@ class Metrics {
   void add(const std::string& name, const MetricLabels& labels = {}, double by = 1);
   void set(const std::string& name, const MetricLabels& labels, double value);
   void change(const std::string& name, const MetricLabels& labels, double by);  // of a gauge
+  void remove(const std::string& name, const MetricLabels& labels);  // a gauge that no longer stands for anything
   void observe(const std::string& name, const MetricLabels& labels, double value);
 
   // The text format 0.0.4, with process_* of this process.
