@@ -41,7 +41,11 @@ Bundle imported(const ImportOptions& options) {
   const Json settings = Json::parse(read_file(options.settings, kMiB), options.settings.string());
   Bundle bundle;
   try {
-    bundle.settings = MtadGatSettings::from_json(settings);
+    // Sizes may stand in an object of their own, as in a training's record.
+    Json flat = settings;
+    if (const Json* sizes = settings.find("hp"))
+      for (const auto& [name, value] : sizes->as_object()) flat[name] = value;
+    bundle.settings = MtadGatSettings::from_json(flat);
     if (bundle.settings.n_features == 0) bundle.settings.n_features = static_cast<std::int64_t>(options.columns.size());
     bundle.settings.validate();
     bundle.score = ScoreSettings::reference(settings.number_or("gamma", 1));

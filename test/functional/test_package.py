@@ -82,3 +82,20 @@ def test_it_runs_with_nothing_but_the_tree_and_glibc(tree, tmp_path):
                               timeout=60, env={"HOME": "/tmp"})
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
     assert (root / "tmp/secrets/mosquitto_users").stat().st_size > 0
+
+
+def test_the_debian_package_depends_on_what_the_program_is_linked_with(binary, tmp_path):
+    done = subprocess.run(["cpack", "-G", "DEB", "--config", binary.parents[1] / "CPackConfig.cmake", "-B", tmp_path,
+                           "-D", f"CPACK_OUTPUT_FILE_PREFIX={tmp_path}"],
+                          capture_output=True, text=True, timeout=300, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    package = next(tmp_path.glob("*.deb"))
+    depends = subprocess.run(["dpkg-deb", "-f", package, "Depends"], capture_output=True, text=True, check=True).stdout
+    named = {part.split()[0] for part in depends.split(",")}
+    needed = re.findall(r"NEEDED\s+(\S+)", subprocess.run(["objdump", "-p", binary], capture_output=True, text=True,
+                                                          check=True).stdout)
+    for library in needed:
+        if SYSTEM.match(library):
+            continue
+        owner = subprocess.run(["dpkg", "-S", f"*/{library}"], capture_output=True, text=True, check=True).stdout
+        assert owner.split(":")[0] in named, library
