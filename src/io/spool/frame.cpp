@@ -14,8 +14,7 @@ constexpr std::string_view kRecordMagic = "\xa5SpR", kValueMagic = "\xa5SpV";
 constexpr std::size_t kMagic = 4, kHead = kMagic + 4 + 8 + 4;  // magic, checksum, number, length
 
 std::uint32_t checksum(std::string_view bytes) {
-  return static_cast<std::uint32_t>(
-      crc32_z(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
+  return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
 }
 
 template <class T>

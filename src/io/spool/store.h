@@ -1,5 +1,5 @@
-// The two tables of a spool file, and what is done when SQLite cannot read them any more. Private to spool. Thread rule:
-// one thread at a time an object.
+// The two tables of a spool file, and what is done when SQLite cannot read them any more. Private to spool. Thread
+// rule: one thread at a time an object.
 #pragma once
 
 #include <functional>

@@ -48,7 +48,8 @@ TEST_CASE("records and values outlive the process that stored them") {
   const fs::path path = folder.path() / "a.spool", copy = folder.path() / "b.spool";
   SpoolFile spool({path});
   for (std::int64_t i = 1; i <= 500; ++i) REQUIRE(spool.append(reading(i)) == i);
-  REQUIRE(spool.apply({{reading(501), reading(502)}, {}, 100, {{"state", "one"}, {"large", std::string(50'000, 'y')}}}));
+  REQUIRE(
+      spool.apply({{reading(501), reading(502)}, {}, 100, {{"state", "one"}, {"large", std::string(50'000, 'y')}}}));
   copy_spool(path, copy);
   SpoolFile again({copy});
   CHECK_FALSE(again.damage().any());

@@ -70,9 +70,9 @@ class SpoolFile {
   void set_settled(std::int64_t number);
 
   std::int64_t last_number() const;
-  std::uint64_t bytes() const;        // of all records
-  std::int64_t dropped() const;       // unsettled records that made room
-  std::string trouble() const;        // why the last change was not stored; empty after one that was
+  std::uint64_t bytes() const;   // of all records
+  std::int64_t dropped() const;  // unsettled records that made room
+  std::string trouble() const;   // why the last change was not stored; empty after one that was
   SpoolDamage damage() const;
 
  private:
