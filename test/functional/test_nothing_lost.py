@@ -38,7 +38,7 @@ def wire(broker):
 class Sender:
     """Publishes rows of the three assets in turn, a second of stamps apart, until told to stop."""
 
-    def __init__(self, port, seed, pause=0.004):
+    def __init__(self, port, seed, pause=0.006):
         self.sent, self.random, self.ended, self.pause = 0, random.Random(seed), threading.Event(), pause
         self.acknowledged = set()
         self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"sender-{port}", clean_session=False)
@@ -116,7 +116,7 @@ def killed_at_random_points(plant, broker, wire, listener, folder, *, kills, see
         if points.random() < 0.3:
             time.sleep(points.uniform(0.02, 0.5))  # at times before it is ready
         else:
-            enough = len(wire.acknowledged) + points.randrange(1, 120)
+            enough = len(wire.acknowledged) + points.randrange(1, 400)
             wire.wait_for(lambda: len(wire.acknowledged) >= enough)
         kill(process)
     sender.stop()
@@ -126,7 +126,7 @@ def killed_at_random_points(plant, broker, wire, listener, folder, *, kills, see
     end(process)
     repeats = check(plant, folder, wire, listener)
     print(f"{kills} kills, {sender.sent} readings, {repeats} messages came twice")
-    assert sender.sent > 20 * kills
+    assert sender.sent > 20 * kills and repeats > 0  # or the kills missed what lies between sent and acknowledged
 
 
 def test_killed_at_twenty_random_points(plant, broker, wire, listener, tmp_path):
@@ -140,4 +140,4 @@ def test_killed_at_a_thousand_random_points(plant, broker, wire, listener, tmp_p
 
 
 def test_killed_with_durable(plant, broker, wire, listener, tmp_path):
-    killed_at_random_points(plant, broker, wire, listener, tmp_path, kills=3, seed=13, more=("--durable",))
+    killed_at_random_points(plant, broker, wire, listener, tmp_path, kills=4, seed=13, more=("--durable",))

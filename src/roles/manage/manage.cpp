@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <future>
 #include <thread>
 
 #include "anomctl/core/error.h"
@@ -44,7 +45,10 @@ class Manager {
     MqttClient out(settings_.mqtt, out_parts());
     MqttClient in(settings_.mqtt, in_parts());
     out_ = &out;
-    if (!out.connect(stop_) || !in.connect(stop_)) return counts();
+    // At the same time, for the library takes a second for each.
+    auto out_connected = std::async(std::launch::async, [&] { return out.connect(stop_); });
+    const bool in_connected = in.connect(stop_);
+    if (!out_connected.get() || !in_connected) return counts();
     const std::string filter = settings_.topic.topic_org + "/sensor/+";
     in.subscribe(filter);
     reconnected_ = false;
