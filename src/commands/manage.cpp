@@ -57,6 +57,7 @@ int run(const ManageOptions& options, Context& context) {
   context.result["assets"] = counts.assets;
   context.result["all_published"] = counts.all_published;
   context.result["repeated"] = counts.repeated;
+  context.result["missing"] = counts.missing;
   context.result["dropped"] = counts.dropped;
   context.result["lost"] = counts.lost;
   context.result["kept"] = counts.kept;

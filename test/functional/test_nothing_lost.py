@@ -10,6 +10,7 @@ import time
 
 import paho.mqtt.client as mqtt
 import pytest
+from conftest import REPOSITORY
 from mqtt_wire import Wire
 from streams import Listener, end, make_plant, start_manage
 
@@ -46,7 +47,7 @@ class Sender:
         self.client.on_publish = lambda _client, _data, mid, *_: self.acknowledged.add(mid)
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
-        self.thread = threading.Thread(target=self.run)
+        self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
     def run(self):
@@ -61,6 +62,7 @@ class Sender:
             self.ended.wait(self.pause)
 
     def stop(self):
+        """Ends once the broker has acknowledged all."""
         self.ended.set()
         self.thread.join()
         deadline = time.monotonic() + 20
@@ -141,3 +143,162 @@ def test_killed_at_a_thousand_random_points(plant, broker, wire, listener, tmp_p
 
 def test_killed_with_durable(plant, broker, wire, listener, tmp_path):
     killed_at_random_points(plant, broker, wire, listener, tmp_path, kills=4, seed=13, more=("--durable",))
+
+
+@pytest.fixture
+def composed_broker(make_broker, tmp_path):
+    """A broker with the settings of the composition, but for its paths, port and users."""
+    ours = ("listener", "allow_anonymous", "password_file", "acl_file", "per_listener_settings", "#", "persistence_location")
+    lines = [line for line in (REPOSITORY / "compose/mosquitto.conf").read_text().splitlines()
+             if not line.startswith(ours)]
+    (tmp_path / "data").mkdir()
+    return make_broker(config=[*lines, f"persistence_location {tmp_path}/data/"])
+
+
+def test_broker_restarts_under_load(plant, composed_broker, tmp_path):
+    broker, wire = composed_broker, Wire(composed_broker.port)
+    listener = Listener(broker.port)
+    process = start_manage(plant, wire.url, listener, "--bundle", "pump.bundle", "--state-dir", tmp_path / "state")
+    sender = Sender(broker.port, 21)
+    for _ in range(3):
+        enough = len(wire.acknowledged) + 100
+        wire.wait_for(lambda: len(wire.acknowledged) >= enough)
+        broker.stop()
+        broker.start()
+    sender.stop()
+    wire.wait_for(lambda: len(set(wire.acknowledged)) == sender.sent, 60)
+    listener.wait_for(lambda: len({p for _, p in listener.payloads("anomaly")}) == sender.sent, 60)
+    end(process)
+    check(plant, tmp_path, wire, listener)
+    assert wire.clients.count("manage-windmill-blade") == 4
+    listener.close()
+    wire.close()
+
+
+def test_what_a_killed_broker_had_not_saved_is_counted(plant, composed_broker, tmp_path):
+    broker, wire = composed_broker, Wire(composed_broker.port)
+    listener = Listener(broker.port)
+    arguments = ("--bundle", "pump.bundle", "--state-dir", tmp_path / "state")
+    process = start_manage(plant, wire.url, listener, *arguments)
+    broker.process.send_signal(signal.SIGUSR1)  # it saves now: it is to remember the two sessions
+    sender = Sender(broker.port, 22)
+    wire.wait_for(lambda: len(wire.acknowledged) >= 100)
+    kill(process)
+    queued_for = sender.sent + 200
+    while sender.sent < queued_for:  # the broker keeps these for manage, and has not saved the last of them
+        time.sleep(0.01)
+    broker.kill()
+    broker.start()
+    process = start_manage(plant, wire.url, listener, *arguments, "--json")
+    enough = len(wire.acknowledged) + 100
+    wire.wait_for(lambda: len(wire.acknowledged) >= enough)
+    sender.stop()
+    settled = [-1]
+    while settled[-1] != len(wire.acknowledged):
+        settled.append(len(wire.acknowledged))
+        time.sleep(0.5)
+    listener.wait_for(lambda: {p for _, p in listener.payloads("anomaly")} >=
+                      {p for t, p in wire.published if "/anomaly/" in t}, 60)
+    said = json.loads(end(process))
+    missing = sender.sent - len(set(wire.acknowledged))
+    print(f"{sender.sent} readings sent and acknowledged by the broker, {missing} never delivered, said: {said}")
+    assert missing > 0 and said["missing"] == missing
+    check(plant, tmp_path, wire, listener)
+    listener.close()
+    wire.close()
+
+
+def test_subscribes_again_at_a_broker_that_forgot_it(plant, broker, wire, listener):
+    process = start_manage(plant, wire.url, listener, "--bundle", "pump.bundle")
+    for round in range(2):
+        listener.wait_for(lambda: listener.client.is_connected())
+        broker.stop()
+        broker.start()  # without persistence: no session, no subscription is left
+        wire.wait_for(lambda: wire.clients.count("manage-windmill-blade") == round + 2)
+        listener.wait_for(lambda: listener.client.is_connected())
+        heard = len(listener.below("anomaly"))
+        row = 0
+        while len(listener.below("anomaly")) == heard and row < 400:  # until the subscription is back
+            listener.send(json.dumps({"time": f"2026-06-0{round + 1}T00:{row // 60:02}:{row % 60:02}Z", "flow": 1, "power": 2}))
+            row += 1
+            time.sleep(0.05)
+        assert len(listener.below("anomaly")) > heard
+    end(process)
+
+
+def test_a_full_disk_acknowledges_nothing(plant, broker, wire, listener, tmp_path):
+    state = tmp_path / "state"
+    arguments = ("--bundle", "pump.bundle", "--state-dir", state, "--drain-timeout", "2s")
+    process = start_manage(plant, wire.url, listener, *arguments)
+    sender = Sender(broker.port, 23)
+    wire.wait_for(lambda: len(wire.acknowledged) >= 100)
+
+    def limit(more):
+        # Files may grow by as much and no more, as on a disk with as much room.
+        size = max((state / name).stat().st_size for name in ("readings.spool-wal", "verdicts.spool-wal"))
+        hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (hard if more is None else max(size + more, 0), hard))
+
+    def nothing_is_acknowledged():
+        acknowledged, sent = len(wire.acknowledged), sender.sent
+        while sender.sent < sent + 100:
+            time.sleep(0.01)
+        assert len(wire.acknowledged) == acknowledged
+
+    limit(6_000_000)  # little room: readings are held back in time
+    listener.wait_for(lambda: any(s["state"] == "not_storing" for s in listener.below("status")))
+    assert "room" in listener.below("status")[-1]["reason"]
+    nothing_is_acknowledged()
+    limit(None)
+    listener.wait_for(lambda: listener.below("status")[-1]["state"] == "ready")
+    enough = len(wire.acknowledged) + 100
+    wire.wait_for(lambda: len(wire.acknowledged) >= enough)
+
+    limit(-10_000_000)  # none at all from one moment to the next, and stopped so
+    time.sleep(0.3)
+    nothing_is_acknowledged()
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1 and "must not be acknowledged" in err, err
+    process = start_manage(plant, wire.url, listener, *arguments)
+    sender.stop()
+    wire.wait_for(lambda: len(set(wire.acknowledged)) == sender.sent, 60)
+    listener.wait_for(lambda: len({p for _, p in listener.payloads("anomaly")}) == sender.sent, 60)
+    end(process)
+    check(plant, tmp_path, wire, listener)
+
+
+def test_flipped_bits_are_survived_and_counted(plant, broker, wire, listener, tmp_path):
+    state, dice = tmp_path / "state", random.Random(24)
+    arguments = ("--bundle", "pump.bundle", "--state-dir", state, "--json")
+    lost, flips = 0, 0
+    kill(start_manage(plant, wire.url, listener, *arguments))
+    sender = Sender(broker.port, 24)
+    for round in range(6):
+        process = start_manage(plant, wire.url, listener, *arguments)
+        enough = len(wire.acknowledged) + dice.randrange(50, 250)
+        wire.wait_for(lambda: len(wire.acknowledged) >= enough)
+        kill(process)
+        for path in sorted(state.glob("*.spool*")):
+            if path.suffix == ".damaged" or path.stat().st_size == 0 or round == 0:
+                continue
+            with open(path, "r+b") as file:
+                at = dice.randrange(path.stat().st_size)
+                file.seek(at)
+                byte = file.read(1)[0] ^ 1 << dice.randrange(8)
+                file.seek(at)
+                file.write(bytes([byte]))
+                flips += 1
+        process = start_manage(plant, wire.url, listener, *arguments)
+        said = json.loads(end(process))
+        lost += said["lost"]
+    sender.stop()
+    process = start_manage(plant, wire.url, listener, *arguments)
+    wire.wait_for(lambda: len(set(wire.acknowledged)) == sender.sent, 60)
+    readings = once(wire.acknowledged)
+    expected = {json.loads(p)["id"] for t, p in replayed(plant, tmp_path, readings) if "/anomaly/" in t}
+    listener.wait_for(lambda: len(expected - {v["id"] for v in listener.below("anomaly")}) <= lost, 60)
+    end(process)
+    missing = expected - {v["id"] for v in listener.below("anomaly")}
+    print(f"{flips} bits flipped, {len(readings)} readings, {len(missing)} without a verdict, {lost} said to be lost")
+    assert flips >= 10 and {v["id"] for v in listener.below("anomaly")} <= expected

@@ -87,6 +87,7 @@ struct ManageCounts {
   std::int64_t messages = 0, unreadable = 0, left_out = 0;  // left_out: of assets beyond max_assets
   std::int64_t rows = 0, verdicts = 0, anomalous = 0, episodes = 0, assets = 0;
   std::int64_t repeated = 0;   // delivered again, and recognised
+  std::int64_t missing = 0;    // rows that never came, where a connection began
   std::int64_t dropped = 0;    // readings and verdicts, beyond spool_megabytes
   std::int64_t lost = 0;       // readings and verdicts, by damage to state_dir
   bool all_published = false;  // the broker acknowledged every verdict

@@ -336,6 +336,10 @@ void MqttClient::disconnect() {
     impl.sender.request_stop();
     impl.sender.join();
   }
+  {
+    std::lock_guard lock(impl.mutex);
+    impl.connected = false;
+  }
   if (impl.client == nullptr || !impl.client->is_connected()) return;
   impl.client->disconnect(1000)->wait_for(kTry);
 }

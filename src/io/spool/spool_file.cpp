@@ -1,7 +1,9 @@
 #include "anomctl/io/spool/spool_file.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
 #include <mutex>
 
@@ -159,7 +161,7 @@ struct SpoolFile::Impl {
       size = size_before;
       last = last_before;
       dropped = dropped_before;
-      trouble = fmt::format("{}: {}", options.path.string(), why);
+      trouble = fmt::format("{}: {} (is there room on the disk?)", options.path.string(), why);
       if (!damaged || !again) return false;
       try {
         rebuild();
@@ -284,6 +286,19 @@ std::uint64_t SpoolFile::bytes() const {
 std::int64_t SpoolFile::dropped() const {
   std::lock_guard lock(impl_->mutex);
   return impl_->dropped;
+}
+std::uint64_t SpoolFile::room() const {
+  const fs::path& path = impl_->options.path;
+  std::error_code ignored;
+  std::uint64_t room = fs::space(path.parent_path(), ignored).available;  // all bits set: unknown
+  rlimit limit{};
+  if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return room;
+  for (const fs::path& file : {path, log_of(path)}) {
+    const std::uintmax_t file_size = fs::file_size(file, ignored);
+    if (!ignored)
+      room = std::min<std::uint64_t>(room, limit.rlim_cur - std::min<std::uint64_t>(limit.rlim_cur, file_size));
+  }
+  return room;
 }
 std::string SpoolFile::trouble() const {
   std::lock_guard lock(impl_->mutex);

@@ -1,5 +1,7 @@
 #include "roles/manage/inbox.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <string_view>
@@ -15,6 +17,7 @@ constexpr std::size_t kRecent = 65'536;
 // Of these as many are on disk still, for the next process.
 constexpr std::int64_t kLookBack = 8'192;
 constexpr std::size_t kChunk = 512;
+constexpr std::uint64_t kLittleRoom = 8 * kMiB;  // far more than comes in before readings are held back
 constexpr auto kPause = std::chrono::milliseconds(200);
 
 std::size_t content_hash(const std::string& asset, const std::string& payload) {
@@ -90,17 +93,14 @@ bool Inbox::put(Reading reading) {
     return true;
   }
   std::unique_lock lock(mutex_);
-  for (;;) {
-    if (closed_) return false;
-    if (file_ == nullptr && waiting_.size() >= settings_.max_in_memory) {
-      changed_.wait(lock);
-      continue;
-    }
-    if (take_in(reading)) break;
+  while (!closed_ && !take_in(reading)) {
+    stuck_ = true;
     changed_.wait_for(lock, kPause);
   }
+  stuck_ = false;
+  if (closed_) return false;
   recent_.add(reading.asset, reading.payload);
-  if (!behind_ && waiting_.size() < settings_.max_in_memory)
+  if (file_ == nullptr || (!behind_ && waiting_.size() < settings_.max_in_memory))
     waiting_.push_back(std::move(reading));
   else
     behind_ = true;
@@ -162,13 +162,27 @@ bool Inbox::idle() const {
   std::lock_guard lock(mutex_);
   return waiting_.empty() && !behind_;
 }
-std::size_t Inbox::in_memory() const {
+std::string Inbox::hold_back() {
+  const std::uint64_t room = file_ ? file_->room() : 0;
   std::lock_guard lock(mutex_);
-  return waiting_.size();
+  // Once held back they come again when there is twice the room.
+  const std::size_t factor = holding_.empty() ? 1 : 2;
+  if (file_ != nullptr)
+    holding_ = room < factor * kLittleRoom
+                   ? fmt::format("{}: {} MB of room are left", settings_.folder.string(), room / 1'000'000)
+                   : std::string();
+  else
+    holding_ = waiting_.size() >= settings_.max_in_memory / factor ? "too many readings wait in memory" : "";
+  return holding_;
+}
+bool Inbox::stuck() const {
+  std::lock_guard lock(mutex_);
+  return stuck_;
 }
 std::string Inbox::trouble() const {
   std::lock_guard lock(mutex_);
-  return trouble_;
+  if (!trouble_.empty()) return trouble_;
+  return file_ ? holding_ : std::string();
 }
 std::int64_t Inbox::repeated() const {
   std::lock_guard lock(mutex_);

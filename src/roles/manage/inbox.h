@@ -51,8 +51,11 @@ class Inbox {
  public:
   explicit Inbox(InboxSettings settings);
 
-  // Waits while it cannot be stored (a full disk) or, without a folder, while memory is full. False: closed before that.
+  // Stores it. Where that fails it waits until it does not, and with it the whole MQTT library, for then the reading
+  // must not be acknowledged: hold_back() is there to not let it come so far. False: closed before it was stored.
   bool put(Reading reading);
+  // Why readings should stop coming, empty: they should not. Little room on the disk or, without a folder, in memory.
+  std::string hold_back();
   // The next one; nothing after the time or when it is closed and empty.
   std::optional<Reading> pop_for(std::chrono::milliseconds timeout);
   // Nothing comes in any more; what waits can still be taken.
@@ -60,11 +63,11 @@ class Inbox {
   // Readings up to `judged` are not needed for verdicts any more, up to `forget` not for anything.
   void settle(std::int64_t judged, std::int64_t forget);
 
-  bool idle() const;               // nothing can be taken at once
-  std::size_t in_memory() const;
-  std::string trouble() const;     // why readings cannot be stored right now, empty: they can
-  std::int64_t repeated() const;   // readings that had come before
-  std::int64_t dropped() const;    // for want of room, not judged
+  bool stuck() const;             // `put` waits
+  bool idle() const;              // nothing can be taken at once
+  std::string trouble() const;    // why readings cannot be stored right now, empty: they can
+  std::int64_t repeated() const;  // readings that had come before
+  std::int64_t dropped() const;   // for want of room, not judged
   SpoolDamage damage() const;
 
  private:
@@ -77,11 +80,11 @@ class Inbox {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Reading> waiting_;
-  bool behind_ = false;         // there is more on disk than in `waiting_`
-  std::int64_t next_ = 1;       // on disk
+  bool behind_ = false;    // there is more on disk than in `waiting_`
+  std::int64_t next_ = 1;  // on disk
   std::int64_t last_ = 0, repeated_ = 0;
-  bool closed_ = false;
-  std::string trouble_;
+  bool closed_ = false, stuck_ = false;
+  std::string trouble_, holding_;
 };
 
 }  // namespace anomctl::manage

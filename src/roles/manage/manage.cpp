@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <future>
 #include <thread>
 
@@ -40,8 +41,7 @@ class Manager {
   }
 
   ManageCounts run() {
-    // Two connections: readings stop coming before the last verdicts go out, and readings that cannot be stored hold
-    // back only the one that reads.
+    // Two connections: readings stop coming before the last verdicts go out, and are held back while those go on.
     MqttClient out(settings_.mqtt, out_parts());
     MqttClient in(settings_.mqtt, in_parts());
     out_ = &out;
@@ -49,8 +49,7 @@ class Manager {
     auto out_connected = std::async(std::launch::async, [&] { return out.connect(stop_); });
     const bool in_connected = in.connect(stop_);
     if (!out_connected.get() || !in_connected) return counts();
-    const std::string filter = settings_.topic.topic_org + "/sensor/+";
-    in.subscribe(filter);
+    in.subscribe(settings_.topic.topic_org + "/sensor/+");
     reconnected_ = false;
     tell("ready");
     log_info("judging {}/sensor/{} with {}", settings_.topic.topic_org, settings_.topic.topic_sensor,
@@ -59,17 +58,22 @@ class Manager {
 
     std::stop_source ended;
     const std::stop_callback pass_on(stop_, [&] { ended.request_stop(); });
+    std::jthread gate([&] {
+      hold_back_until(in, ended.get_token());
+      in.disconnect();
+      gate_closed_ = true;
+    });
     std::jthread closer([&](std::stop_token judged) {
       while (!wait_for_stop(ended.get_token(), 3'600'000)) {
       }
       drain_until_ = system_clock().steady() + settings_.drain_timeout.ns;
-      in.disconnect();
+      while (!gate_closed_ && !wait_for_stop(judged, 20)) end_if_stuck();
       inbox_.close();
       closed_ = true;
       if (!wait_for_stop(judged, settings_.drain_timeout.ns / kMillisecond)) given_up_.request_stop();
     });
     try {
-      judge_all(in, filter);
+      judge_all();
     } catch (...) {
       inbox_.close();  // frees the library's thread before the connection ends
       ended.request_stop();
@@ -104,7 +108,7 @@ class Manager {
     outbox.send = [this](const std::string& topic, const std::string& payload, std::uint64_t number) {
       return out_->publish(topic, payload, false, given_up_.get_token(), number);
     };
-    outbox.on_trouble = [this](const std::string& why) { tell_trouble(why); };
+    outbox.on_trouble = [this](const std::string& why) { tell_trouble(why.empty() ? inbox_.trouble() : why); };
     return outbox;
   }
 
@@ -182,6 +186,15 @@ class Manager {
     told_dropped_ = dropped();
     tell(trouble_.empty() ? "ready" : "not_storing");
   }
+  void tell_missing() {
+    const std::int64_t missing = stream_.missing().rows();
+    if (missing == told_missing_) return;
+    log_warning(
+        "{} readings are missing around the time the connection to the broker was made: it had not kept them, "
+        "or nobody sent them",
+        missing - told_missing_);
+    told_missing_ = missing;
+  }
   std::int64_t dropped() const { return inbox_.dropped() + outbox_.dropped(); }
   std::int64_t lost() const { return inbox_.damage().lost + outbox_.damage().lost; }
 
@@ -193,10 +206,33 @@ class Manager {
     return all;
   }
 
-  void judge_all(MqttClient& in, const std::string& filter) {
+  // As if killed: an orderly end would wait for the library, and the library waits for a reading to be stored.
+  void end_if_stuck() const {
+    if (!inbox_.stuck()) return;
+    log_error("{}: ending at once, for a reading that cannot be stored must not be acknowledged", inbox_.trouble());
+    std::_Exit(1);
+  }
+
+  // The broker keeps what comes while `in` is not connected. (A callback of the library that waits would hold up all of
+  // its connections.)
+  void hold_back_until(MqttClient& in, std::stop_token ended) {
+    for (bool held = false; !wait_for_stop(ended, 100);) {
+      const bool hold = !inbox_.hold_back().empty();
+      if (hold && !held) in.disconnect();
+      if (hold) held = true;
+      if (hold || !held) continue;
+      try {
+        held = !in.connect(ended);
+      } catch (const Error&) {  // the next try is soon
+      }
+    }
+  }
+
+  void judge_all() {
     constexpr auto kLook = std::chrono::milliseconds(200);
     const std::int64_t judged_before = outbox_.judged();
     outbox_.send_again();
+    stream_.missing().connected(system_clock().now());
     int taken = 0;
     Nanoseconds looked = system_clock().steady();
     std::int64_t newest = judged_before;
@@ -219,12 +255,13 @@ class Manager {
                     outbox_.keeps() ? ", they are for the next start" : "");
         break;
       }
-      if (reconnected_.exchange(false) && !stop_.stop_requested()) in.subscribe(filter);
+      if (reconnected_.exchange(false)) stream_.missing().connected(system_clock().now());
       if (system_clock().steady() - looked > kSecond) {
         looked = system_clock().steady();
         inbox_.settle(outbox_.judged(), std::min(outbox_.judged(), stream_.needed_from() - 1));
         tell_trouble(inbox_.trouble());
         tell_dropped();
+        tell_missing();
       }
     }
     if (inbox_.idle()) stream_.finish();
@@ -243,8 +280,8 @@ class Manager {
   std::optional<Recorder> recorder_;
   MqttClient* out_ = nullptr;
   std::string trouble_;
-  std::int64_t told_dropped_ = 0;
-  std::atomic<bool> reconnected_{false}, closed_{false};
+  std::int64_t told_dropped_ = 0, told_missing_ = 0;
+  std::atomic<bool> reconnected_{false}, gate_closed_{false}, closed_{false};
   std::atomic<Nanoseconds> drain_until_{0};
 };
 

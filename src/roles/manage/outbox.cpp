@@ -27,8 +27,7 @@ Outbox::Outbox(OutboxSettings settings) : settings_(std::move(settings)) {
   options.max_bytes = settings_.max_bytes;
   options.contiguous = false;
   file_ = std::make_unique<SpoolFile>(options);
-  if (const auto text = file_->value(kJudged))
-    std::from_chars(text->data(), text->data() + text->size(), judged_);
+  if (const auto text = file_->value(kJudged)) std::from_chars(text->data(), text->data() + text->size(), judged_);
 }
 
 std::vector<std::string> Outbox::assets() {

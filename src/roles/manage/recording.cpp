@@ -80,8 +80,8 @@ std::optional<Reading> Recording::next() {
   if (!std::getline(in_, line)) return std::nullopt;
   ++line_;
   const auto complain = [&](const char* what) {
-    return input_error(fmt::format("{}, line {}: {} (expected: seconds, tab, topic, tab, payload)", path_.string(),
-                                   line_, what));
+    return input_error(
+        fmt::format("{}, line {}: {} (expected: seconds, tab, topic, tab, payload)", path_.string(), line_, what));
   };
   const std::string_view view = line;
   const std::size_t first = view.find('\t');

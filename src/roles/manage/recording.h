@@ -1,6 +1,6 @@
-// Readings as they arrived, a line each: when (seconds since 1970, nine digits behind the point), the topic, the payload,
-// with tabs between. `mosquitto_sub -F '%U\t%t\t%p'` writes the same. A payload that is not one line of text is written
-// as hex: and its bytes. Private to manage. Thread rule: one thread an object.
+// Readings as they arrived, a line each: when (seconds since 1970, nine digits behind the point), the topic, the
+// payload, with tabs between. `mosquitto_sub -F '%U\t%t\t%p'` writes the same. A payload that is not one line of text
+// is written as hex: and its bytes. Private to manage. Thread rule: one thread an object.
 #pragma once
 
 #include <cstdint>

@@ -33,6 +33,7 @@ Stream::Stream(const ManageSettings& settings, const ManageParts& parts, Send se
   open_model();
   assets_ = std::make_unique<Assets>(settings_, bundle_, [this](Asset& asset) { return make_judge(asset); });
   payload_ = std::make_unique<SensorPayload>(names_of(bundle_->columns));
+  missing_.emplace(bundle_->period_s);
 }
 
 void Stream::open_model() {
@@ -58,9 +59,11 @@ void Stream::take(const Reading& reading, bool silent) {
     silent_ = silent;
   }
   Asset* asset = assets_->find(reading.asset);
+  const SensorPayload::Result result = payload_->parse(reading.payload);
+  if (!result.readings.empty())
+    missing_->see(reading.asset, result.readings.back().time.value_or(reading.received), reading.received, !silent);
   if (asset != nullptr && reading.number <= asset->upto) return;  // its saved state holds it
   counts_.messages += !silent;
-  const SensorPayload::Result result = payload_->parse(reading.payload);
   if (!result.error.empty()) {
     counts_.unreadable += !silent;
     const Nanoseconds now = system_clock().steady();
@@ -97,6 +100,7 @@ bool Stream::stamped(const std::string& payload) const {
 }
 
 const ManageCounts& Stream::counts() {
+  counts_.missing = missing_->rows();
   counts_.assets = static_cast<std::int64_t>(assets_->size());
   return counts_;
 }

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "anomctl/roles/manage.h"
 #include "roles/manage/assets.h"
 #include "roles/manage/inbox.h"
+#include "roles/manage/missing_rows.h"
 
 namespace anomctl::manage {
 
@@ -39,6 +41,7 @@ class Stream {
   // Goes on from a state. Readings that it holds are then left out.
   void restore(const std::string& asset, const std::string& state);
 
+  MissingRows& missing() { return *missing_; }
   bool ours(const std::string& asset) const { return assets_->ours(asset); }
   bool stamped(const std::string& payload) const;
   const Bundle& bundle() const { return *bundle_; }
@@ -58,6 +61,7 @@ class Stream {
   std::unique_ptr<ModelBatch> batch_;
   std::unique_ptr<Assets> assets_;
   std::unique_ptr<SensorPayload> payload_;
+  std::optional<MissingRows> missing_;
   std::vector<Row> rows_;
   ManageCounts counts_;
   Nanoseconds complained_ = 0;

@@ -74,7 +74,7 @@ class MqttClient {
   bool publish(std::string topic, std::string payload, bool retain, std::stop_token stop, std::uint64_t number = 0);
   // Waits until all is acknowledged; false after the timeout or a stop.
   bool flush(Duration timeout, std::stop_token stop = {});
-  // Ends the connection in order; no message arrives after it returns.
+  // Ends the connection in order; no message arrives after it returns. `connect` may be called again.
   void disconnect();
 
   std::int64_t published() const;

@@ -72,6 +72,7 @@ class SpoolFile {
   std::int64_t last_number() const;
   std::uint64_t bytes() const;   // of all records
   std::int64_t dropped() const;  // unsettled records that made room
+  std::uint64_t room() const;    // bytes by which the file may grow: of the disk, and of a limit on the process
   std::string trouble() const;   // why the last change was not stored; empty after one that was
   SpoolDamage damage() const;
 
