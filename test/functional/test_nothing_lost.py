@@ -10,7 +10,8 @@ import time
 
 import paho.mqtt.client as mqtt
 import pytest
-from conftest import REPOSITORY
+from bundles import make_bundle
+from conftest import REPOSITORY, wait_for_port
 from mqtt_wire import Wire
 from streams import Listener, end, make_plant, start_manage
 
@@ -302,3 +303,55 @@ def test_flipped_bits_are_survived_and_counted(plant, broker, wire, listener, tm
     missing = expected - {v["id"] for v in listener.below("anomaly")}
     print(f"{flips} bits flipped, {len(readings)} readings, {len(missing)} without a verdict, {lost} said to be lost")
     assert flips >= 10 and {v["id"] for v in listener.below("anomaly")} <= expected
+
+
+def test_a_recording_gives_the_live_verdicts_byte_for_byte(plant, broker, listener, tmp_path):
+    bundle = make_bundle(plant, tmp_path / "net.bundle", sensors=3, window=8, threshold=0.5)
+    dice, recording = random.Random(25), tmp_path / "recording.tsv"
+    process = start_manage(plant, broker.url, listener, "--bundle", bundle, "--record", recording)
+    for row in range(150):
+        values = [round(dice.gauss(0, 1), 3) for _ in range(3)]
+        listener.send(json.dumps(values), "windmill/sensor/blade-1")  # without a stamp: the time of arrival counts
+        listener.send(json.dumps({"time": f"2026-06-01T00:{row // 60:02}:{row % 60:02}Z", "values": values}),
+                      "windmill/sensor/blade-2")
+    listener.send("not a reading\n\x01", "windmill/sensor/blade-1")
+    listener.wait_for(lambda: len(listener.below("anomaly")) == 300)
+    end(process)
+    out = plant("manage", "--bundle", bundle, "--replay", recording, code=0).out
+    assert [tuple(line.split("\t", 1)) for line in out.splitlines()] == \
+        [(t, p.decode()) for t, p in listener.messages if t.split("/")[1] in ("anomaly", "alert")]
+    assert sum("score" in v for v in listener.below("anomaly")) > 250
+    recording.write_text(recording.read_text() + "nonsense\n")
+    assert "line 302" in plant("manage", "--bundle", bundle, "--replay", recording, code=4).err
+    plant("manage", "--bundle", bundle, "--replay", recording, "--state-dir", "state", code=2)
+
+
+def test_readings_wait_on_disk_while_the_server_is_away(plant, broker, wire, listener, free_port, tmp_path):
+    bundle, port = make_bundle(plant, tmp_path / "net.bundle", sensors=2, window=4, threshold=0.5), free_port()
+
+    def start_server():
+        process = plant.start("serve", "--bundle", bundle, "--http-port", port, "--metrics-port", "0")
+        wait_for_port(port, process)
+        return process
+
+    server = start_server()
+    arguments = ("--server-url", f"http://127.0.0.1:{port}", "--state-dir", tmp_path / "state")
+    process = start_manage(plant, wire.url, listener, *arguments)
+    kill(server)
+
+    def send(rows):
+        for row in rows:
+            listener.send(f'{{"time":"2026-06-01T00:{row // 60:02}:{row % 60:02}Z","values":[{row % 7},{row % 5}]}}')
+
+    send(range(60))
+    wire.wait_for(lambda: len(set(wire.acknowledged)) == 60)
+    kill(process)
+    server = start_server()
+    process = start_manage(plant, wire.url, listener, *arguments)
+    send(range(60, 80))
+    listener.wait_for(lambda: len({v["id"] for v in listener.below("anomaly")}) == 80)
+    end(process)
+    verdicts = list({v["id"]: v for v in listener.below("anomaly")}.values())  # by id: some may come twice
+    assert [v["time"] for v in verdicts] == sorted(v["time"] for v in verdicts)
+    assert sum("score" in v for v in verdicts) == 80 - 4
+    kill(server)

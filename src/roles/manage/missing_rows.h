@@ -1,6 +1,6 @@
 // Readings that are missing around the beginning of a connection, by the period of the bundle: from the last row of an
-// asset before it to those that come soon after. A broker that was killed loses what it had not saved, and nobody else can tell. Private to
-// manage. Thread rule: one thread.
+// asset before it to those that come soon after. A broker that was killed loses what it had not saved, and nobody else
+// can tell. Private to manage. Thread rule: one thread.
 #pragma once
 
 #include <cstdint>
