@@ -33,6 +33,7 @@ struct ManageSettings {
   std::int64_t max_assets = 10'000;
   std::int64_t max_queue = 4096;
   std::int64_t batch_size = 64;
+  Duration batch_wait = milliseconds(10);
   Duration drain_timeout = seconds(30);
   fs::path record, replay;
 
@@ -63,6 +64,8 @@ struct ManageSettings {
           "readings that may wait in memory; more wait in state-dir, or without one the broker is held back",
           Between{1, 1e7});
     field("batch_size", self.batch_size, "most windows judged at once", Between{1, 65'536});
+    field("batch_wait", self.batch_wait,
+          "how long a reading waits for those of other assets, to be judged with them: several at once cost less");
     field("drain_timeout", self.drain_timeout, "after SIGTERM waiting readings and verdicts get this long");
     field("record", self.record, "append every reading to this file, with the time it came");
     field("replay", self.replay,

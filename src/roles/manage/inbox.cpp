@@ -131,7 +131,7 @@ void Inbox::read_on() {
     next_ = records.back().number + 1;
 }
 
-std::optional<Reading> Inbox::pop_for(std::chrono::milliseconds timeout) {
+std::optional<Reading> Inbox::pop_for(std::chrono::nanoseconds timeout) {
   std::unique_lock lock(mutex_);
   if (waiting_.empty() && behind_) read_on();
   if (waiting_.empty() && !closed_)

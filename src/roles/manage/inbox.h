@@ -57,7 +57,7 @@ class Inbox {
   // Why readings should stop coming, empty: they should not. Little room on the disk or, without a folder, in memory.
   std::string hold_back();
   // The next one; nothing after the time or when it is closed and empty.
-  std::optional<Reading> pop_for(std::chrono::milliseconds timeout);
+  std::optional<Reading> pop_for(std::chrono::nanoseconds timeout);
   // Nothing comes in any more; what waits can still be taken.
   void close();
   // Readings up to `judged` are not needed for verdicts any more, up to `forget` not for anything.

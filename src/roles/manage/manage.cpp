@@ -229,22 +229,28 @@ class Manager {
   }
 
   void judge_all() {
-    constexpr auto kLook = std::chrono::milliseconds(200);
+    constexpr std::chrono::nanoseconds kLook = std::chrono::milliseconds(200);
     const std::int64_t judged_before = outbox_.judged();
     outbox_.send_again();
     stream_.missing().connected(system_clock().now());
     int taken = 0;
     Nanoseconds looked = system_clock().steady();
     std::int64_t newest = judged_before;
+    Nanoseconds gathered = 0;  // when the readings that were taken have waited long enough for others
+    const auto wait = [&] {
+      const Nanoseconds left = gathered - system_clock().steady();
+      return taken == 0 ? kLook : std::chrono::nanoseconds(std::max<Nanoseconds>(0, left));
+    };
     for (;;) {
-      const std::optional<Reading> reading = inbox_.pop_for(kLook);
+      const std::optional<Reading> reading = inbox_.pop_for(wait());
       if (reading) {
+        if (taken == 0) gathered = system_clock().steady() + settings_.batch_wait.ns;
         stream_.take(*reading, reading->number <= judged_before);
         newest = std::max(newest, reading->number);
         ++taken;
         if (recorder_ && reading->number > judged_before) recorder_->write(*reading);
       }
-      if (taken >= kReadingsAtOnce || inbox_.idle()) {
+      if (taken >= kReadingsAtOnce || (inbox_.idle() && system_clock().steady() >= gathered)) {
         taken = 0;
         stream_.flush();
         if (!outbox_.commit(newest, stream_.states(kStatesAtOnce, false), given_up_.get_token())) break;
