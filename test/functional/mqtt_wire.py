@@ -45,11 +45,12 @@ def read_publish(flags, body):
 
 
 class Wire:
-    """Listens on .port; .acknowledged is the list of (topic, payload) that clients have sent a PUBACK for, in that order."""
+    """Listens on .port; .acknowledged lists the (topic, payload) that clients have sent a PUBACK for, .taken those of
+    theirs that the broker has, in that order."""
 
     def __init__(self, broker_port):
         self.broker_port = broker_port
-        self.acknowledged, self.published, self.changed = [], [], threading.Condition()
+        self.acknowledged, self.taken, self.changed = [], [], threading.Condition()
         self.clients = []  # of each connection: the client's id
         self.sockets, self.ended = set(), False
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -101,7 +102,10 @@ class Wire:
                 number, topic, payload = read_publish(flags, body)
                 under_way[number] = (topic, payload)
             elif kind == PUBLISH:
-                self.published.append(read_publish(flags, body)[1:])
+                number, topic, payload = read_publish(flags, body)
+                under_way[-number] = (topic, payload)
+            elif kind == PUBACK and not from_client:
+                self.taken.append(under_way.pop(-int.from_bytes(body[:2], "big")))
             elif kind == PUBACK and from_client:
                 refused = len(body) > 2 and body[2] >= 0x80
                 if not refused:

@@ -199,7 +199,7 @@ def test_what_a_killed_broker_had_not_saved_is_counted(plant, composed_broker, t
         settled.append(len(wire.acknowledged))
         time.sleep(0.5)
     listener.wait_for(lambda: {p for _, p in listener.payloads("anomaly")} >=
-                      {p for t, p in wire.published if "/anomaly/" in t}, 60)
+                      {p for t, p in wire.taken if "/anomaly/" in t}, 60)
     said = json.loads(end(process))
     missing = sender.sent - len(set(wire.acknowledged))
     print(f"{sender.sent} readings sent and acknowledged by the broker, {missing} never delivered, said: {said}")

@@ -101,7 +101,7 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
         std::lock_guard lock(mutex);
         connected = true;
         subscribe_again = !filters.empty();
-        for (auto& [id, sent] : in_flight) sent.since = SteadyClock::now();
+        take_back();
         changed.notify_all();
       }
       if (parts.on_connected) parts.on_connected();
@@ -154,6 +154,12 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
     return reinterpret_cast<std::uintptr_t>(token.get_user_context());
   }
 
+  // What was sent and not acknowledged when the connection broke goes out first. (The library must not send it again: of
+  // a message whose write failed, 1.3.12 sends memory that it has freed, and the broker ends the connection for that.)
+  void take_back() {
+    for (auto sent = in_flight.rbegin(); sent != in_flight.rend(); ++sent) waiting.push_front(sent->second.what);
+    in_flight.clear();
+  }
   std::int64_t under_way() const { return static_cast<std::int64_t>(waiting.size() + in_flight.size()); }
 
   void send_all(std::stop_token stop) {
@@ -233,7 +239,10 @@ MqttClient::MqttClient(const MqttSettings& settings, MqttParts parts) {
 
   mqtt::connect_options& options = impl.options;
   options.set_mqtt_version(MQTTVERSION_5);
-  options.set_clean_start(false);
+  // Only a session with subscriptions is worth keeping; see take_back.
+  const bool listens = static_cast<bool>(impl.parts.on_message);
+  options.set_clean_start(!listens);
+  if (!listens) impl.parts.session_expiry = {};
   options.set_properties({{mqtt::property::SESSION_EXPIRY_INTERVAL,
                            static_cast<std::int32_t>(std::max(0.0, impl.parts.session_expiry.seconds()))}});
   options.set_keep_alive_interval(std::chrono::seconds(20));
