@@ -39,7 +39,13 @@ std::string alert_line(const Episode& episode) {
 int run(const ManageOptions& options, Context& context) {
   ManageParts parts = manage_parts(options);
   parts.on_ready = [&](const std::string& client_id) { context.text(fmt::format("ready as {}", client_id)); };
-  parts.on_episode = [&](const Episode& episode) { context.text(alert_line(episode)); };
+  const bool replays = !options.role.replay.empty();
+  if (replays)
+    parts.on_message = [&](const std::string& topic, const std::string& payload) {
+      context.text(topic + "\t" + payload);
+    };
+  else
+    parts.on_episode = [&](const Episode& episode) { context.text(alert_line(episode)); };
   const ManageCounts counts = run_manage(options.role, parts, context.stop().token());
   context.result["messages"] = counts.messages;
   context.result["unreadable"] = counts.unreadable;
@@ -50,9 +56,18 @@ int run(const ManageOptions& options, Context& context) {
   context.result["episodes"] = counts.episodes;
   context.result["assets"] = counts.assets;
   context.result["all_published"] = counts.all_published;
+  context.result["repeated"] = counts.repeated;
+  context.result["missing"] = counts.missing;
+  context.result["dropped"] = counts.dropped;
+  context.result["lost"] = counts.lost;
+  context.result["kept"] = counts.kept;
+  if (replays) return context.stop().exit_code(0);
   context.text(fmt::format("{} readings of {} assets judged, {} over the limit, {} alerts; {} unreadable",
                            counts.verdicts, counts.assets, counts.anomalous, counts.episodes, counts.unreadable));
-  if (!counts.all_published && counts.verdicts > 0) throw failed("the broker did not acknowledge every verdict");
+  if (counts.kept > 0)
+    log_warning("{} verdicts and alerts wait in {} for the next start", counts.kept, options.role.state_dir.string());
+  else if (!counts.all_published && counts.verdicts > 0)
+    throw failed("the broker did not acknowledge every verdict");
   return context.stop().exit_code(0);
 }
 

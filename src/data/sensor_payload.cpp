@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "anomctl/core/error.h"
@@ -259,6 +260,27 @@ void RowAssembler::add(const SensorPayload::Reading& reading, Nanoseconds receiv
 void RowAssembler::finish(std::vector<Row>& rows) {
   if (waiting_) rows.push_back(std::move(*waiting_));
   waiting_.reset();
+}
+
+std::string RowAssembler::snapshot() const {
+  if (!waiting_) return {};
+  const auto given = static_cast<std::int64_t>(given_);
+  std::string bytes(reinterpret_cast<const char*>(&waiting_->time), sizeof(Nanoseconds));
+  bytes.append(reinterpret_cast<const char*>(&given), sizeof(given));
+  return bytes.append(reinterpret_cast<const char*>(waiting_->values.data()), columns_ * sizeof(double));
+}
+
+void RowAssembler::restore(std::string_view snapshot) {
+  waiting_.reset();
+  if (snapshot.empty()) return;
+  std::int64_t given = 0;
+  constexpr std::size_t kHead = sizeof(Nanoseconds) + sizeof(given);
+  if (snapshot.size() != kHead + columns_ * sizeof(double)) throw input_error("the half row is of another bundle");
+  waiting_ = Row{0, std::vector<double>(columns_)};
+  std::memcpy(&waiting_->time, snapshot.data(), sizeof(Nanoseconds));
+  std::memcpy(&given, snapshot.data() + sizeof(Nanoseconds), sizeof(given));
+  std::memcpy(waiting_->values.data(), snapshot.data() + kHead, columns_ * sizeof(double));
+  given_ = static_cast<std::size_t>(given);
 }
 
 std::string sensor_message(const std::vector<std::string>& columns, const Row& row) {

@@ -131,14 +131,14 @@ def wait_for_port(port, process=None, seconds=20):
 
 
 class Broker:
-    """A real mosquitto on loopback that lets anybody in, or with `users` only those."""
+    """A real mosquitto on loopback that lets anybody in, or with `users` only those; `config` replaces its settings."""
 
-    def __init__(self, folder, users=None):
+    def __init__(self, folder, users=None, config=("max_queued_messages 100000", "persistence false")):
         self.folder, self.users, self.port = pathlib.Path(folder), users or {}, free_port()
         self.process = None
         self.folder.mkdir(parents=True, exist_ok=True)
         lines = [f"listener {self.port} 127.0.0.1", f"allow_anonymous {'false' if self.users else 'true'}",
-                 "max_queued_messages 100000", "persistence false"]
+                 *config]
         if self.users:
             passwords = self.folder / "passwords"
             passwords.write_text("".join(f"{user}:{word}\n" for user, word in self.users.items()))
@@ -166,6 +166,10 @@ class Broker:
             self.process.terminate()
             self.process.wait(10)
 
+    def kill(self):
+        self.process.kill()
+        self.process.wait(10)
+
 
 @pytest.fixture
 def broker(tmp_path):
@@ -180,8 +184,8 @@ def make_broker(tmp_path):
     """make_broker(users={"a": "secret"}) -> Broker."""
     made = []
 
-    def make(users=None):
-        made.append(Broker(tmp_path / f"broker{len(made)}", users))
+    def make(users=None, **more):
+        made.append(Broker(tmp_path / f"broker{len(made)}", users, **more))
         return made[-1]
 
     yield make

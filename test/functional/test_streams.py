@@ -2,45 +2,11 @@
 
 import csv
 import json
-import math
-import random
 import signal
-import threading
 import time
 
-import paho.mqtt.client as mqtt
 import pytest
-
-
-class Listener:
-    """Everything below an organisation's topics, as it arrives."""
-
-    def __init__(self, port):
-        self.messages, self.arrived = [], threading.Condition()
-        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
-        self.client.on_message = self.take
-        self.client.connect("127.0.0.1", port)
-        self.client.subscribe("windmill/#", 1)
-        self.client.loop_start()
-
-    def take(self, _client, _data, message):
-        with self.arrived:
-            self.messages.append((message.topic, message.payload))
-            self.arrived.notify_all()
-
-    def below(self, level):
-        return [json.loads(payload) for topic, payload in list(self.messages) if topic.split("/")[1] == level]
-
-    def wait_for(self, condition, seconds=20):
-        with self.arrived:
-            assert self.arrived.wait_for(condition, seconds), [topic for topic, _ in self.messages][-20:]
-
-    def send(self, payload, topic="windmill/sensor/blade"):
-        self.client.publish(topic, payload, 1).wait_for_publish(10)
-
-    def close(self):
-        self.client.disconnect()
-        self.client.loop_stop()
+from streams import Listener, end, make_plant, start_manage
 
 
 @pytest.fixture
@@ -52,41 +18,13 @@ def listener(broker):
 
 @pytest.fixture(scope="module")
 def plant(anomctl_in, tmp_path_factory):
-    """A data set of two related sensors with a judged bundle of the panel (needs no libtorch)."""
-    anomctl = anomctl_in(tmp_path_factory.mktemp("plant"))
-    noise = random.Random(3)
-    with open(anomctl.folder / "pump.csv", "w", newline="") as out:
-        table = csv.writer(out)
-        table.writerow(["time", "flow", "power", "fault"])
-        for row in range(3000):
-            odd = 2500 <= row < 2560
-            flow = math.sin(row / 30) + 0.05 * noise.gauss(0, 1)
-            table.writerow([f"2026-01-01T{row // 3600:02}:{row // 60 % 60:02}:{row % 60:02}Z", f"{flow:.5f}",
-                            f"{2 * flow + 0.05 * noise.gauss(0, 1) + (4 if odd else 0):.5f}", int(odd)])
-    anomctl("create-datasets", "--source", "table", "--data", "pump.csv", "--name", "pump", "--label-column", "fault",
-            code=0)
-    anomctl("train", "--kind", "panel", "--relation-epochs", "0", "--output", "pump.bundle", code=0)
-    anomctl("evaluate", code=0)
-    return anomctl
-
-
-def start_manage(anomctl, broker, listener, *more):
-    process = anomctl.start("manage", "--mqtt-url", broker.url, *more)
-    listener.wait_for(lambda: any(s["state"] == "ready" for s in listener.below("status")))
-    return process
-
-
-def end(process, code=143):
-    process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=20)
-    assert process.returncode == code, err
-    return out
+    return make_plant(anomctl_in(tmp_path_factory.mktemp("plant")))
 
 
 def test_live_equals_replay(plant, broker, listener):
     eval_csv = plant.folder / "datasets/pump/eval.csv"
     rows = len(eval_csv.read_text().splitlines())
-    process = start_manage(plant, broker, listener)
+    process = start_manage(plant, broker.url, listener)
     sent = plant("generate", "--mqtt-url", broker.url, "--rate", "0", "--json", code=0).json
     assert sent["rows"] == sent["acknowledged"] == rows
     listener.wait_for(lambda: len(listener.below("anomaly")) == rows)
@@ -111,7 +49,7 @@ def test_live_equals_replay(plant, broker, listener):
 
 
 def test_readings_of_every_form(plant, broker, listener):
-    process = start_manage(plant, broker, listener)
+    process = start_manage(plant, broker.url, listener)
     good = ['{"time":"2026-02-01T00:00:00Z","flow":0.1,"power":0.2}', '{"time":1769904001,"values":{"flow":1,"power":2}}',
             '[0.1,0.2]', 'pump flow=0.1,power=0.2 1769904003000000000',
             '{"timestamp":"2026-02-01T00:00:04Z","sensor":"flow","value":0.1}',
@@ -129,13 +67,13 @@ def test_readings_of_every_form(plant, broker, listener):
 
 def test_state_goes_on_after_a_restart(plant, broker, listener):
     stamp = ("--start-time", "2026-03-01T00:00:00Z")
-    process = start_manage(plant, broker, listener, "--state-dir", "state")
+    process = start_manage(plant, broker.url, listener, "--state-dir", "state")
     plant("generate", "--mqtt-url", broker.url, "--rate", "0", "--rows", "300", *stamp, code=0)
     listener.wait_for(lambda: len(listener.below("anomaly")) == 300)
     end(process)
     assert list((plant.folder / "state").iterdir())
     listener.messages.clear()
-    process = start_manage(plant, broker, listener, "--state-dir", "state")
+    process = start_manage(plant, broker.url, listener, "--state-dir", "state")
     listener.send('{"time":"2026-03-01T00:05:00Z","flow":0.1,"power":0.2}')
     listener.wait_for(lambda: listener.below("anomaly"))
     assert listener.below("anomaly")[0]["state"] != "warmup"
@@ -143,7 +81,7 @@ def test_state_goes_on_after_a_restart(plant, broker, listener):
 
 
 def test_many_assets_and_a_broker_that_goes_away(plant, broker, listener):
-    process = start_manage(plant, broker, listener)
+    process = start_manage(plant, broker.url, listener)
     sender = plant.start("generate", "--mqtt-url", broker.url, "--rate", "50", "--rows", "200", "--assets", "2")
     listener.wait_for(lambda: len(listener.below("anomaly")) > 20)
     broker.stop()

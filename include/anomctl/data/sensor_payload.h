@@ -48,6 +48,9 @@ class RowAssembler {
   // `received` stands in where the message has no time.
   void add(const SensorPayload::Reading& reading, Nanoseconds received, std::vector<Row>& rows);
   void finish(std::vector<Row>& rows);  // gives out what waits
+  // What waits, as bytes; restoring it goes on as if nothing had happened.
+  std::string snapshot() const;
+  void restore(std::string_view snapshot);  // throws Error(bad_input)
 
  private:
   std::size_t columns_;

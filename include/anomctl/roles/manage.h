@@ -1,6 +1,6 @@
 // The role `manage`: readings from a broker, judged, back as verdicts and alerts. A row is judged by the same Detector
 // as a row of a file. Thread rule: `run_manage` is called from one thread, on which the callbacks run; messages arrive
-// on a thread of the MQTT library and wait in a bounded queue, which holds the broker back when it is full.
+// on a thread of the MQTT library and wait in state_dir, without one in a bounded queue that holds the broker back.
 #pragma once
 
 #include <functional>
@@ -27,11 +27,15 @@ struct ManageSettings {
   double max_gap_periods = 5;
   std::string shard;
   fs::path state_dir;
+  bool durable = false;
+  std::int64_t spool_megabytes = 1000;
   Duration snapshot_every = seconds(10);
   std::int64_t max_assets = 10'000;
   std::int64_t max_queue = 4096;
   std::int64_t batch_size = 64;
+  Duration batch_wait = milliseconds(10);
   Duration drain_timeout = seconds(30);
+  fs::path record, replay;
 
   static void fields(auto& self, auto&& field) {
     MqttSettings::fields(self.mqtt, field);
@@ -45,12 +49,27 @@ struct ManageSettings {
     field("max_gap_periods", self.max_gap_periods, "a longer pause between rows starts the window anew; 0: never",
           AtLeast{0});
     field("shard", self.shard, "judge only a part of the assets: i/n, from 0/n on");
-    field("state_dir", self.state_dir, "folder that keeps windows and episodes over a restart");
-    field("snapshot_every", self.snapshot_every, "how often the state is written");
+    field("state_dir", self.state_dir,
+          "folder that keeps readings, verdicts, windows and episodes over a restart or a kill: a reading is in it "
+          "before it is acknowledged, a verdict until the broker has acknowledged it");
+    field("durable", self.durable, "also over a power cut: waits for the disk before it acknowledges");
+    field(
+        "spool_megabytes", self.spool_megabytes,
+        "most megabytes of readings, and as many of verdicts, that wait in state-dir; then the oldest are dropped and "
+        "counted",
+        Between{1, 1e6});
+    field("snapshot_every", self.snapshot_every, "how often the state of an asset is written");
     field("max_assets", self.max_assets, "most assets; readings of others are counted and left out", Between{1, 1e7});
-    field("max_queue", self.max_queue, "readings that may wait; then the broker is held back", Between{1, 1e7});
+    field("max_queue", self.max_queue,
+          "readings that may wait in memory; more wait in state-dir, or without one the broker is held back",
+          Between{1, 1e7});
     field("batch_size", self.batch_size, "most windows judged at once", Between{1, 65'536});
+    field("batch_wait", self.batch_wait,
+          "how long a reading waits for those of other assets, to be judged with them: several at once cost less");
     field("drain_timeout", self.drain_timeout, "after SIGTERM waiting readings and verdicts get this long");
+    field("record", self.record, "append every reading to this file, with the time it came");
+    field("replay", self.replay,
+          "judge this recording instead of a broker's readings, and print what would have been published");
   }
 };
 
@@ -64,12 +83,18 @@ struct ManageParts {
   std::function<void(const std::string& client_id)> on_ready;  // subscribed
   std::function<void(const std::string& asset, const Verdict&)> on_verdict;
   std::function<void(const Episode&)> on_episode;
+  std::function<void(const std::string& topic, const std::string& payload)> on_message;  // of a replay
 };
 
 struct ManageCounts {
   std::int64_t messages = 0, unreadable = 0, left_out = 0;  // left_out: of assets beyond max_assets
   std::int64_t rows = 0, verdicts = 0, anomalous = 0, episodes = 0, assets = 0;
+  std::int64_t repeated = 0;   // delivered again, and recognised
+  std::int64_t missing = 0;    // rows that never came, where a connection began
+  std::int64_t dropped = 0;    // readings and verdicts, beyond spool_megabytes
+  std::int64_t lost = 0;       // readings and verdicts, by damage to state_dir
   bool all_published = false;  // the broker acknowledged every verdict
+  std::int64_t kept = 0;       // verdicts and alerts that wait in state_dir for the next start
 };
 
 // Until `stop`. Throws Error(unreachable) when broker or server cannot be reached at the start.

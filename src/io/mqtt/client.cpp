@@ -80,8 +80,12 @@ std::string why_of(const mqtt::token& token) {
 // What is published waits in `waiting`, in order; a thread of its own hands it to the library, at most kInFlight
 // messages at a time. What the library gives up (a broker that came back without the session) goes to the front again.
 struct MqttClient::Impl : public mqtt::iaction_listener {
-  struct Sent {
+  struct Waiting {
     mqtt::const_message_ptr message;
+    std::uint64_t number = 0;  // the caller's
+  };
+  struct Sent {
+    Waiting what;
     SteadyClock::time_point since;
   };
 
@@ -97,7 +101,7 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
         std::lock_guard lock(mutex);
         connected = true;
         subscribe_again = !filters.empty();
-        for (auto& [id, sent] : in_flight) sent.since = SteadyClock::now();
+        take_back();
         changed.notify_all();
       }
       if (parts.on_connected) parts.on_connected();
@@ -116,30 +120,46 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
 
   // Of sent messages; the token's context is the message's number.
   void on_success(const mqtt::token& token) override {
-    std::lock_guard lock(mutex);
-    if (in_flight.erase(number_of(token)) == 0) return;  // of a message that was sent again meanwhile
-    ++n_acknowledged;
-    changed.notify_all();
+    std::uint64_t number = 0;
+    {
+      std::lock_guard lock(mutex);
+      const auto sent = in_flight.find(number_of(token));
+      if (sent == in_flight.end()) return;  // of a message that was sent again meanwhile
+      number = sent->second.what.number;
+      in_flight.erase(sent);
+      ++n_acknowledged;
+      changed.notify_all();
+    }
+    if (parts.on_acknowledged) parts.on_acknowledged(number);
   }
   void on_failure(const mqtt::token& token) override {
     const bool refused = static_cast<int>(token.get_reason_code()) >= 128;
+    std::uint64_t number = 0;
     {
       std::lock_guard lock(mutex);
       const auto sent = in_flight.find(number_of(token));
       if (sent == in_flight.end()) return;
+      number = sent->second.what.number;
       if (refused)
         ++n_refused;
       else
-        waiting.push_front(sent->second.message);
+        waiting.push_front(sent->second.what);
       in_flight.erase(sent);
       changed.notify_all();
     }
     if (refused && parts.on_refused) parts.on_refused(why_of(token));
+    if (refused && parts.on_acknowledged) parts.on_acknowledged(number);
   }
   static std::uintptr_t number_of(const mqtt::token& token) {
     return reinterpret_cast<std::uintptr_t>(token.get_user_context());
   }
 
+  // What was sent and not acknowledged when the connection broke goes out first. (The library must not send it again: of
+  // a message whose write failed, 1.3.12 sends memory that it has freed, and the broker ends the connection for that.)
+  void take_back() {
+    for (auto sent = in_flight.rbegin(); sent != in_flight.rend(); ++sent) waiting.push_front(sent->second.what);
+    in_flight.clear();
+  }
   std::int64_t under_way() const { return static_cast<std::int64_t>(waiting.size() + in_flight.size()); }
 
   void send_all(std::stop_token stop) {
@@ -152,26 +172,26 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
       repeat_late();
       if (subscribe_again) renew_subscriptions(lock);
       if (waiting.empty() || in_flight.size() >= kInFlight) continue;
-      const mqtt::const_message_ptr message = waiting.front();
+      const Waiting next = waiting.front();
       waiting.pop_front();
       const std::uintptr_t number = ++last_number;
-      in_flight[number] = {message, SteadyClock::now()};
+      in_flight[number] = {next, SteadyClock::now()};
       lock.unlock();
       bool taken = true;
       try {
-        client->publish(message, reinterpret_cast<void*>(number), *this);
+        client->publish(next.message, reinterpret_cast<void*>(number), *this);
       } catch (const mqtt::exception&) {  // away again; the next try is after the pause
         taken = false;
       }
       if (!taken) wait_for_stop(stop, 10);
       lock.lock();
-      if (!taken && in_flight.erase(number) > 0) waiting.push_front(message);
+      if (!taken && in_flight.erase(number) > 0) waiting.push_front(next);
     }
   }
   void repeat_late() {
     const auto now = SteadyClock::now();
     for (auto sent = in_flight.rbegin(); sent != in_flight.rend(); ++sent)
-      if (now - sent->second.since > kRepeat) waiting.push_front(sent->second.message);
+      if (now - sent->second.since > kRepeat) waiting.push_front(sent->second.what);
     std::erase_if(in_flight, [&](const auto& sent) { return now - sent.second.since > kRepeat; });
   }
   // A broker that lost its sessions knows no subscription any more.
@@ -196,7 +216,7 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
   std::condition_variable_any changed;
   bool connected = false, subscribe_again = false;
   std::vector<std::string> filters;
-  std::deque<mqtt::const_message_ptr> waiting;
+  std::deque<Waiting> waiting;
   std::map<std::uintptr_t, Sent> in_flight;  // by number: in the order they were sent
   std::uintptr_t last_number = 0;
   std::int64_t n_published = 0, n_acknowledged = 0, n_refused = 0;
@@ -219,7 +239,10 @@ MqttClient::MqttClient(const MqttSettings& settings, MqttParts parts) {
 
   mqtt::connect_options& options = impl.options;
   options.set_mqtt_version(MQTTVERSION_5);
-  options.set_clean_start(false);
+  // Only a session with subscriptions is worth keeping; see take_back.
+  const bool listens = static_cast<bool>(impl.parts.on_message);
+  options.set_clean_start(!listens);
+  if (!listens) impl.parts.session_expiry = {};
   options.set_properties({{mqtt::property::SESSION_EXPIRY_INTERVAL,
                            static_cast<std::int32_t>(std::max(0.0, impl.parts.session_expiry.seconds()))}});
   options.set_keep_alive_interval(std::chrono::seconds(20));
@@ -298,12 +321,13 @@ void MqttClient::subscribe(const std::string& topic_filter) {
     impl_->filters.push_back(topic_filter);
 }
 
-bool MqttClient::publish(std::string topic, std::string payload, bool retain, std::stop_token stop) {
+bool MqttClient::publish(std::string topic, std::string payload, bool retain, std::stop_token stop,
+                         std::uint64_t number) {
   auto message = mqtt::make_message(std::move(topic), std::move(payload), kQos, retain);
   std::unique_lock lock(impl_->mutex);
   if (!impl_->changed.wait(lock, stop, [&] { return impl_->under_way() < impl_->settings.max_unacknowledged; }))
     return false;
-  impl_->waiting.push_back(std::move(message));
+  impl_->waiting.push_back({std::move(message), number});
   ++impl_->n_published;
   impl_->changed.notify_all();
   return true;
@@ -320,6 +344,10 @@ void MqttClient::disconnect() {
   if (impl.sender.joinable()) {
     impl.sender.request_stop();
     impl.sender.join();
+  }
+  {
+    std::lock_guard lock(impl.mutex);
+    impl.connected = false;
   }
   if (impl.client == nullptr || !impl.client->is_connected()) return;
   impl.client->disconnect(1000)->wait_for(kTry);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "anomctl/core/error.h"
@@ -38,7 +39,6 @@ std::pair<std::int64_t, std::int64_t> parse_shard(const std::string& text) {
 Assets::Assets(const ManageSettings& settings, std::shared_ptr<const Bundle> bundle, JudgeFactory make_judge)
     : settings_(settings), bundle_(std::move(bundle)), make_judge_(std::move(make_judge)) {
   std::tie(shard_, shards_) = parse_shard(settings.shard);
-  if (!settings.state_dir.empty()) fs::create_directories(settings.state_dir);
 }
 
 bool Assets::ours(std::string_view name) const {
@@ -48,10 +48,6 @@ bool Assets::ours(std::string_view name) const {
     if (name.size() > base.size() && name[base.size()] != '-') return false;
   }
   return shards_ == 1 || name_hash(name) % static_cast<std::uint64_t>(shards_) == static_cast<std::uint64_t>(shard_);
-}
-
-fs::path Assets::state_file(const std::string& name) const {
-  return settings_.state_dir / (sha256_hex(name).substr(0, 24) + ".state");
 }
 
 Asset* Assets::find(const std::string& name) {
@@ -67,14 +63,6 @@ Asset* Assets::find(const std::string& name) {
     options.max_gap_periods = settings_.max_gap_periods;
     options.episodes = settings_.episodes;
     slot = std::make_unique<Asset>(name, Detector(bundle_, nullptr, options), bundle_->columns.size());
-    if (!settings_.state_dir.empty() && fs::exists(state_file(name))) {
-      try {
-        slot->detector.restore(read_file(state_file(name)));
-        log_info("{}: goes on from its saved state", name);
-      } catch (const Error& error) {
-        log_warning("{}: its saved state is of no use, it starts anew: {}", name, error.what());
-      }
-    }
     slot->judge = make_judge_(*slot);
   }
   if (!slot->waiting) {
@@ -102,9 +90,51 @@ void Assets::finish() {
   }
 }
 
-void Assets::save() {
-  if (settings_.state_dir.empty()) return;
-  for (const auto& [name, asset] : assets_) write_file_atomic(state_file(name), asset->detector.snapshot(), 0600);
+void Assets::changed(Asset& asset, std::int64_t reading) {
+  newest_ = asset.upto = reading;
+  if (asset.unsaved_from != 0) return;
+  asset.unsaved_from = reading;
+  asset.unsaved_since = system_clock().steady();
+  unsaved_.push_back(&asset);
+}
+
+std::int64_t Assets::needed_from() const { return unsaved_.empty() ? newest_ + 1 : unsaved_.front()->unsaved_from; }
+
+// "UPTO LENGTH\n", the detector's snapshot of that length, the assembler's.
+std::vector<std::pair<std::string, std::string>> Assets::states(std::size_t limit, bool all) {
+  std::vector<std::pair<std::string, std::string>> states;
+  const Nanoseconds now = system_clock().steady();
+  while (!unsaved_.empty() && (all || states.size() < limit)) {
+    Asset& asset = *unsaved_.front();
+    if (!all && now - asset.unsaved_since < settings_.snapshot_every.ns) break;
+    const std::string detector = asset.detector.snapshot();
+    states.emplace_back(asset.name,
+                        fmt::format("{} {}\n", asset.upto, detector.size()) + detector + asset.assembler.snapshot());
+    asset.unsaved_from = 0;
+    unsaved_.pop_front();
+  }
+  return states;
+}
+
+void Assets::restore(const std::string& name, const std::string& state) {
+  Asset* asset = find(name);
+  if (asset == nullptr) return;
+  try {
+    const std::string_view view = state;
+    const std::size_t space = view.find(' '), end = view.find('\n');
+    std::int64_t upto = 0, length = 0;
+    if (end == std::string_view::npos || space > end || !parse_count(view.substr(0, space), upto) ||
+        !parse_count(view.substr(space + 1, end - space - 1), length) || length < 0 ||
+        static_cast<std::size_t>(length) > view.size() - end - 1)
+      throw input_error("it has another form");
+    const auto size = static_cast<std::size_t>(length);
+    asset->detector.restore(state.substr(end + 1, size));
+    asset->assembler.restore(view.substr(end + 1 + size));
+    asset->upto = upto;
+    newest_ = std::max(newest_, upto);
+  } catch (const Error& error) {
+    log_warning("{}: its saved state is of no use, it starts anew: {}", name, error.what());
+  }
 }
 
 }  // namespace anomctl::manage

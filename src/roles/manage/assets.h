@@ -2,6 +2,7 @@
 // thread.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,6 +23,9 @@ struct Asset {
   RowAssembler assembler;
   std::unique_ptr<RowJudge> judge;
   bool waiting = false;  // rows were pushed and not flushed
+  // Of the readings in its state, and those of them that no saved state holds yet (0: none).
+  std::int64_t upto = 0, unsaved_from = 0;
+  Nanoseconds unsaved_since = 0;  // steady
 };
 
 class Assets {
@@ -35,11 +39,16 @@ class Assets {
   Asset* find(const std::string& name);
   void flush();   // every judge with waiting rows
   void finish();  // gives out rows that wait for more sensors, and flushes
-  void save();    // the state of each, where there is a state_dir; requires: flushed
+  void changed(Asset& asset, std::int64_t reading);
+  // See Stream.
+  std::vector<std::pair<std::string, std::string>> states(std::size_t limit, bool all);
+  std::int64_t needed_from() const;
+  void restore(const std::string& name, const std::string& state);
   std::size_t size() const { return assets_.size(); }
 
  private:
-  fs::path state_file(const std::string& name) const;
+  std::int64_t newest_ = 0;     // reading
+  std::deque<Asset*> unsaved_;  // the longest waiting first
 
   const ManageSettings& settings_;
   std::shared_ptr<const Bundle> bundle_;

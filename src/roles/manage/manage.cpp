@@ -3,96 +3,91 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <future>
 #include <thread>
 
-#include "anomctl/core/bounded_queue.h"
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
 #include "anomctl/core/stop.h"
-#include "roles/manage/assets.h"
+#include "roles/manage/outbox.h"
+#include "roles/manage/recording.h"
+#include "roles/manage/stream.h"
 
 namespace anomctl {
 namespace {
 
 using namespace manage;
 
-struct Arrived {
-  std::string asset, payload;
-  Nanoseconds received = 0;
-};
-
-std::string status_message(const char* state, const std::string& model) {
-  Json json = Json::object();
-  json["state"] = state;
-  json["time"] = format_stamp(system_clock().now() / kMillisecond * kMillisecond);
-  json["model"] = model;
-  return json.dump();
-}
-
-// The bundle as the server describes it, without weights.
-std::shared_ptr<const Bundle> remote_bundle(const v2::RemoteModel& remote) {
-  const Json* parameters = remote.metadata.find("parameters");
-  const Json* detector = parameters != nullptr ? parameters->find("detector") : nullptr;
-  if (detector == nullptr || !detector->is_object())
-    throw UsageError(
-        fmt::format("model {}: the server does not say how its rows are scored (a panel keeps its state "
-                    "here): give --bundle",
-                    remote.name));
-  return std::make_shared<Bundle>(bundle_from_json(*detector, "the server's model"));
-}
+// Readings that are judged before what came of them is stored and sent, at most.
+constexpr int kReadingsAtOnce = 256;
+constexpr std::size_t kStatesAtOnce = 64;
 
 class Manager {
  public:
   Manager(const ManageSettings& settings, const ManageParts& parts, std::stop_token stop)
       : settings_(settings),
-        parts_(parts),
         stop_(stop),
-        queue_(static_cast<std::size_t>(settings.max_queue), WhenFull::wait) {
-    open_model();
-    id_ = settings.client_id.empty() ? default_id() : settings.client_id;
-    assets_ = std::make_unique<Assets>(settings_, bundle_, [this](Asset& asset) { return make_judge(asset); });
-    std::vector<std::string> names;
-    for (const Column& column : bundle_->columns) names.push_back(column.name);
-    payload_ = std::make_unique<SensorPayload>(names);
+        on_ready_(parts.on_ready),
+        id_(settings.client_id.empty() ? default_id() : settings.client_id),
+        stream_(
+            settings, parts, [this](std::string t, std::string p) { outbox_.add(std::move(t), std::move(p)); }, stop),
+        outbox_(outbox_settings()),
+        inbox_(inbox_settings()) {
+    for (const std::string& asset : outbox_.assets())
+      if (const auto state = outbox_.state(asset)) stream_.restore(asset, *state);
+    if (!settings.record.empty()) recorder_.emplace(settings.record, settings.topic.topic_org + "/sensor/");
+    tell_damage();
   }
 
   ManageCounts run() {
-    // Two connections: readings stop coming before the last verdicts go out, and a full queue holds back only the one
-    // that reads.
+    // Two connections: readings stop coming before the last verdicts go out, and are held back while those go on.
     MqttClient out(settings_.mqtt, out_parts());
     MqttClient in(settings_.mqtt, in_parts());
     out_ = &out;
-    if (!out.connect(stop_) || !in.connect(stop_)) return counts_;
-    const std::string filter = settings_.topic.topic_org + "/sensor/+";
-    in.subscribe(filter);
+    // At the same time, for the library takes a second for each.
+    auto out_connected = std::async(std::launch::async, [&] { return out.connect(stop_); });
+    const bool in_connected = in.connect(stop_);
+    if (!out_connected.get() || !in_connected) return counts();
+    in.subscribe(settings_.topic.topic_org + "/sensor/+");
     reconnected_ = false;
     tell("ready");
-    log_info("judging {}/sensor/{} with {}", settings_.topic.topic_org, settings_.topic.topic_sensor, bundle_->name);
-    if (parts_.on_ready) parts_.on_ready(id_);
+    log_info("judging {}/sensor/{} with {}", settings_.topic.topic_org, settings_.topic.topic_sensor,
+             stream_.bundle().name);
+    if (on_ready_) on_ready_(id_);
 
     std::stop_source ended;
     const std::stop_callback pass_on(stop_, [&] { ended.request_stop(); });
-    std::jthread closer([&] {
+    std::jthread gate([&] {
+      hold_back_until(in, ended.get_token());
+      in.disconnect();
+      gate_closed_ = true;
+    });
+    std::jthread closer([&](std::stop_token judged) {
       while (!wait_for_stop(ended.get_token(), 3'600'000)) {
       }
       drain_until_ = system_clock().steady() + settings_.drain_timeout.ns;
-      in.disconnect();
-      queue_.close();
+      while (!gate_closed_ && !wait_for_stop(judged, 20)) end_if_stuck();
+      inbox_.close();
       closed_ = true;
+      if (!wait_for_stop(judged, settings_.drain_timeout.ns / kMillisecond)) given_up_.request_stop();
     });
     try {
-      judge_all(in, filter);
+      judge_all();
     } catch (...) {
-      queue_.close();  // frees the library's thread before the connection ends
+      inbox_.close();  // frees the library's thread before the connection ends
       ended.request_stop();
       throw;
     }
-    counts_.all_published = out.flush(settings_.drain_timeout);
+    closer.request_stop();
+    ManageCounts done = counts();
+    done.all_published = out.flush(settings_.drain_timeout, given_up_.get_token());
+    outbox_.commit(outbox_.judged(), {}, given_up_.get_token());  // forgets what was acknowledged
+    done.kept = static_cast<std::int64_t>(outbox_.waiting());
     tell("stopped");
     out.flush(seconds(2));
     out.disconnect();
-    counts_.assets = static_cast<std::int64_t>(assets_->size());
-    return counts_;
+    return done;
   }
 
  private:
@@ -103,30 +98,38 @@ class Manager {
     return shards == 1 ? id : fmt::format("{}-{}-of-{}", id, shard, shards);
   }
 
-  void open_model() {
-    if (settings_.server_url.empty()) {
-      bundle_ = parts_.bundle;
-      return;
-    }
-    server_ = std::make_unique<v2::Client>(settings_.server_url, settings_.model, parts_.http);
-    const v2::RemoteModel remote = server_->describe();
-    bundle_ = remote_bundle(remote);
+  std::uint64_t max_bytes() const { return static_cast<std::uint64_t>(settings_.spool_megabytes) * 1'000'000; }
+
+  OutboxSettings outbox_settings() {
+    OutboxSettings outbox;
+    outbox.folder = settings_.state_dir;
+    outbox.durable = settings_.durable;
+    outbox.max_bytes = max_bytes();
+    outbox.send = [this](const std::string& topic, const std::string& payload, std::uint64_t number) {
+      return out_->publish(topic, payload, false, given_up_.get_token(), number);
+    };
+    outbox.on_trouble = [this](const std::string& why) { tell_trouble(why.empty() ? inbox_.trouble() : why); };
+    return outbox;
   }
 
-  std::unique_ptr<RowJudge> make_judge(Asset& asset) {
-    const VerdictSink sink = [this, &asset](const Verdict& verdict) { publish(asset, verdict); };
-    const auto batch = static_cast<std::size_t>(settings_.batch_size);
-    if (server_ == nullptr) return std::make_unique<LocalJudge>(asset.detector, *parts_.model, batch, sink);
-    return std::make_unique<RemoteJudge>(asset.detector, *server_, bundle_->targets(), bundle_->columns.size(), batch,
-                                         sink, stop_);
+  InboxSettings inbox_settings() {
+    InboxSettings inbox;
+    inbox.folder = settings_.state_dir;
+    inbox.durable = settings_.durable;
+    inbox.max_bytes = max_bytes();
+    inbox.max_in_memory = static_cast<std::size_t>(settings_.max_queue);
+    inbox.settled = outbox_.judged();
+    inbox.stamped = [this](const std::string& payload) { return stream_.stamped(payload); };
+    return inbox;
   }
 
   MqttParts out_parts() {
     MqttParts parts;
     parts.client_id = id_ + "-out";
     parts.session_expiry = seconds(300);
-    parts.will = MqttMessage{status_topic(), status_message("lost", bundle_->name), true};
+    parts.will = MqttMessage{status_topic(), status("lost"), true};
     parts.on_lost = [](const std::string& why) { log_warning("the broker is away: {}; trying again", why); };
+    parts.on_acknowledged = [this](std::uint64_t number) { outbox_.acknowledged(number); };
     parts.on_refused = [told = false](const std::string& why) mutable {
       if (!std::exchange(told, true)) log_warning("the broker refuses verdicts: {}", why);
     };
@@ -140,91 +143,171 @@ class Manager {
     parts.on_message = [this](MqttMessage message) {
       if (message.retained) return;  // an old reading, not a new one
       const std::size_t slash = message.topic.rfind('/');
-      Arrived arrived{message.topic.substr(slash + 1), std::move(message.payload), system_clock().now()};
-      if (assets_->ours(arrived.asset)) queue_.push(std::move(arrived));
+      Reading reading{0, message.topic.substr(slash + 1), std::move(message.payload), system_clock().now()};
+      if (stream_.ours(reading.asset)) inbox_.put(std::move(reading));
     };
     return parts;
   }
 
   std::string status_topic() const { return fmt::format("{}/status/{}", settings_.topic.topic_org, id_); }
-  void tell(const char* state) { out_->publish(status_topic(), status_message(state, bundle_->name), true, {}); }
+  std::string status(const char* state) const {
+    Json json = Json::object();
+    json["state"] = state;
+    json["time"] = format_stamp(system_clock().now() / kMillisecond * kMillisecond);
+    json["model"] = stream_.bundle().name;
+    if (!trouble_.empty()) json["reason"] = trouble_;
+    if (dropped() > 0) json["dropped"] = dropped();
+    if (lost() > 0) json["lost"] = lost();
+    return json.dump();
+  }
+  void tell(const char* state) { out_->publish(status_topic(), status(state), true, given_up_.get_token()); }
+  void tell_trouble(const std::string& why) {
+    if (why == trouble_) return;
+    const bool begins = trouble_.empty();
+    trouble_ = why;
+    if (why.empty())
+      log_info("readings and verdicts can be stored again");
+    else if (begins)
+      log_warning("{}: readings are not acknowledged until there is room", why);
+    tell(why.empty() ? "ready" : "not_storing");
+  }
+  void tell_damage() const {
+    const SpoolDamage readings = inbox_.damage(), verdicts = outbox_.damage();
+    if (!readings.any() && !verdicts.any()) return;
+    log_warning(
+        "{}: damage was found: {} readings ({} of them not judged), {} verdicts, {} saved states; the rest goes on",
+        settings_.state_dir.string(), readings.records, readings.lost, verdicts.records,
+        readings.values + verdicts.values);
+  }
+  void tell_dropped() {
+    if (dropped() == told_dropped_) return;
+    log_warning("{} readings and verdicts that waited were dropped: there is more than spool-megabytes",
+                dropped() - told_dropped_);
+    told_dropped_ = dropped();
+    tell(trouble_.empty() ? "ready" : "not_storing");
+  }
+  void tell_missing() {
+    const std::int64_t missing = stream_.missing().rows();
+    if (missing == told_missing_) return;
+    log_warning(
+        "{} readings are missing around the time the connection to the broker was made: it had not kept them, "
+        "or nobody sent them",
+        missing - told_missing_);
+    told_missing_ = missing;
+  }
+  std::int64_t dropped() const { return inbox_.dropped() + outbox_.dropped(); }
+  std::int64_t lost() const { return inbox_.damage().lost + outbox_.damage().lost; }
 
-  void judge_all(MqttClient& in, const std::string& filter) {
-    constexpr auto kLook = std::chrono::milliseconds(200);
-    Nanoseconds saved = system_clock().steady();
+  ManageCounts counts() {
+    ManageCounts all = stream_.counts();
+    all.repeated = inbox_.repeated();
+    all.dropped = dropped();
+    all.lost = lost();
+    return all;
+  }
+
+  // As if killed: an orderly end would wait for the library, and the library waits for a reading to be stored.
+  void end_if_stuck() const {
+    if (!inbox_.stuck()) return;
+    log_error("{}: ending at once, for a reading that cannot be stored must not be acknowledged", inbox_.trouble());
+    std::_Exit(1);
+  }
+
+  // The broker keeps what comes while `in` is not connected. (A callback of the library that waits would hold up all of
+  // its connections.)
+  void hold_back_until(MqttClient& in, std::stop_token ended) {
+    for (bool held = false; !wait_for_stop(ended, 100);) {
+      const bool hold = !inbox_.hold_back().empty();
+      if (hold && !held) in.disconnect();
+      if (hold) held = true;
+      if (hold || !held) continue;
+      try {
+        held = !in.connect(ended);
+      } catch (const Error&) {  // the next try is soon
+      }
+    }
+  }
+
+  void judge_all() {
+    constexpr std::chrono::nanoseconds kLook = std::chrono::milliseconds(200);
+    const std::int64_t judged_before = outbox_.judged();
+    outbox_.send_again();
+    stream_.missing().connected(system_clock().now());
+    int taken = 0;
+    Nanoseconds looked = system_clock().steady();
+    std::int64_t newest = judged_before;
+    Nanoseconds gathered = 0;  // when the readings that were taken have waited long enough for others
+    const auto wait = [&] {
+      const Nanoseconds left = gathered - system_clock().steady();
+      return taken == 0 ? kLook : std::chrono::nanoseconds(std::max<Nanoseconds>(0, left));
+    };
     for (;;) {
-      std::optional<Arrived> arrived = queue_.pop_for(kLook);
-      if (arrived) take(*arrived);
-      if (queue_.size() == 0) assets_->flush();
-      if (!arrived && closed_ && queue_.size() == 0) break;
+      const std::optional<Reading> reading = inbox_.pop_for(wait());
+      if (reading) {
+        if (taken == 0) gathered = system_clock().steady() + settings_.batch_wait.ns;
+        stream_.take(*reading, reading->number <= judged_before);
+        newest = std::max(newest, reading->number);
+        ++taken;
+        if (recorder_ && reading->number > judged_before) recorder_->write(*reading);
+      }
+      if (taken >= kReadingsAtOnce || (inbox_.idle() && system_clock().steady() >= gathered)) {
+        taken = 0;
+        stream_.flush();
+        if (!outbox_.commit(newest, stream_.states(kStatesAtOnce, false), given_up_.get_token())) break;
+      }
+      if (closed_ && inbox_.idle()) break;
       if (drain_until_ != 0 && system_clock().steady() > drain_until_) {
-        log_warning("{} readings were left unjudged: the drain timeout is over", queue_.size());
+        log_warning("the drain timeout is over: readings were left unjudged{}",
+                    outbox_.keeps() ? ", they are for the next start" : "");
         break;
       }
-      if (reconnected_.exchange(false) && !stop_.stop_requested()) in.subscribe(filter);
-      if (system_clock().steady() - saved > settings_.snapshot_every.ns) {
-        assets_->flush();
-        assets_->save();
-        saved = system_clock().steady();
+      if (reconnected_.exchange(false)) stream_.missing().connected(system_clock().now());
+      if (system_clock().steady() - looked > kSecond) {
+        looked = system_clock().steady();
+        inbox_.settle(outbox_.judged(), std::min(outbox_.judged(), stream_.needed_from() - 1));
+        tell_trouble(inbox_.trouble());
+        tell_dropped();
+        tell_missing();
       }
     }
-    assets_->finish();
-    assets_->save();
-  }
-
-  void take(const Arrived& arrived) {
-    ++counts_.messages;
-    const SensorPayload::Result result = payload_->parse(arrived.payload);
-    if (!result.error.empty()) {
-      ++counts_.unreadable;
-      const Nanoseconds now = system_clock().steady();
-      if (now - complained_ > 10 * kSecond || complained_ == 0)
-        log_warning("a reading of {} cannot be used: {} ({} so far)", arrived.asset, result.error, counts_.unreadable);
-      if (now - complained_ > 10 * kSecond || complained_ == 0) complained_ = now;
-      return;
-    }
-    Asset* asset = assets_->find(arrived.asset);
-    if (asset == nullptr) {
-      if (++counts_.left_out == 1)
-        log_warning("{}: there are {} assets already (max-assets), its readings are left out", arrived.asset,
-                    settings_.max_assets);
-      return;
-    }
-    rows_.clear();
-    for (const auto& reading : result.readings) asset->assembler.add(reading, arrived.received, rows_);
-    for (const Row& row : rows_) asset->judge->push(row);
-    counts_.rows += static_cast<std::int64_t>(rows_.size());
-  }
-
-  void publish(Asset& asset, const Verdict& verdict) {
-    const std::string& org = settings_.topic.topic_org;
-    ++counts_.verdicts;
-    counts_.anomalous += verdict.is_anomaly;
-    out_->publish(fmt::format("{}/anomaly/{}", org, asset.name), to_json(verdict).dump(), false, {});
-    if (parts_.on_verdict) parts_.on_verdict(asset.name, verdict);
-    for (const Episode& episode : asset.detector.take_episodes()) {
-      counts_.episodes += !episode.closed;
-      out_->publish(fmt::format("{}/alert/{}", org, asset.name), to_json(episode).dump(), false, {});
-      if (parts_.on_episode) parts_.on_episode(episode);
-    }
+    if (inbox_.idle()) stream_.finish();
+    stream_.flush();
+    outbox_.commit(newest, stream_.states(0, true), given_up_.get_token());
   }
 
   const ManageSettings& settings_;
-  const ManageParts& parts_;
   std::stop_token stop_;
-  BoundedQueue<Arrived> queue_;
+  std::stop_source given_up_;  // stopped, and the drain timeout is over
+  std::function<void(const std::string&)> on_ready_;
   std::string id_;
-  std::shared_ptr<const Bundle> bundle_;
-  std::unique_ptr<v2::Client> server_;
-  std::unique_ptr<Assets> assets_;
-  std::unique_ptr<SensorPayload> payload_;
+  Stream stream_;
+  Outbox outbox_;
+  Inbox inbox_;
+  std::optional<Recorder> recorder_;
   MqttClient* out_ = nullptr;
-  std::vector<Row> rows_;
-  ManageCounts counts_;
-  Nanoseconds complained_ = 0;
-  std::atomic<bool> reconnected_{false}, closed_{false};
+  std::string trouble_;
+  std::int64_t told_dropped_ = 0, told_missing_ = 0;
+  std::atomic<bool> reconnected_{false}, gate_closed_{false}, closed_{false};
   std::atomic<Nanoseconds> drain_until_{0};
 };
+
+ManageCounts replay(const ManageSettings& settings, const ManageParts& parts, std::stop_token stop) {
+  Recording recording(settings.replay);
+  Stream stream(
+      settings, parts,
+      [&](const std::string& topic, const std::string& payload) {
+        if (parts.on_message) parts.on_message(topic, payload);
+      },
+      stop);
+  while (!stop.stop_requested()) {
+    const std::optional<Reading> reading = recording.next();
+    if (!reading) break;
+    if (stream.ours(reading->asset)) stream.take(*reading, false);
+  }
+  stream.flush();
+  stream.finish();
+  return stream.counts();
+}
 
 }  // namespace
 
@@ -233,11 +316,15 @@ void validate(const ManageSettings& settings) {
   if (settings.topic.topic_sensor != "+") check_topic_level(settings.topic.topic_sensor, "topic-sensor");
   if (!settings.client_id.empty()) check_topic_level(settings.client_id, "client-id");
   if (settings.server_url.empty() && !settings.model.empty()) throw UsageError("model needs server-url");
+  if (settings.durable && settings.state_dir.empty()) throw UsageError("durable needs state-dir");
+  if (!settings.replay.empty() && !(settings.state_dir.empty() && settings.record.empty()))
+    throw UsageError("replay excludes state-dir and record: it starts from nothing and keeps nothing");
   parse_shard(settings.shard);
 }
 
 ManageCounts run_manage(const ManageSettings& settings, const ManageParts& parts, std::stop_token stop) {
   validate(settings);
+  if (!settings.replay.empty()) return replay(settings, parts, stop);
   return Manager(settings, parts, stop).run();
 }
 

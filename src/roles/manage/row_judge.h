@@ -7,8 +7,8 @@
 #include <stop_token>
 
 #include "anomctl/detection/detector.h"
-#include "anomctl/detection/replay.h"
 #include "anomctl/io/openinference/client.h"
+#include "roles/manage/model_batch.h"
 
 namespace anomctl::manage {
 
@@ -20,18 +20,17 @@ class RowJudge {
   virtual void flush() = 0;
 };
 
-using VerdictSink = std::function<void(const Verdict&)>;
-
 class LocalJudge : public RowJudge {
  public:
-  LocalJudge(Detector& detector, const WindowModel& model, std::size_t batch, VerdictSink sink)
-      : judge_(detector, model, batch,
-               [s = std::move(sink)](std::size_t, const Verdict& verdict, const RowScore&) { s(verdict); }) {}
-  void push(const Row& row) override { judge_.push(row); }
-  void flush() override { judge_.flush(); }
+  LocalJudge(Detector& detector, ModelBatch& batch, VerdictSink sink)
+      : detector_(detector), batch_(batch), sink_(std::move(sink)) {}
+  void push(const Row& row) override { batch_.push(detector_, sink_, row); }
+  void flush() override { batch_.flush(); }  // also those of other assets
 
  private:
-  BatchJudge judge_;
+  Detector& detector_;
+  ModelBatch& batch_;
+  VerdictSink sink_;
 };
 
 // Asks until the server answers or `stop` comes: rows wait meanwhile, none is lost.

@@ -52,6 +52,8 @@ struct MqttParts {
   std::function<void()> on_connected;                      // also after each reconnect
   std::function<void(const std::string& why)> on_lost;     // the connection, not a message
   std::function<void(const std::string& why)> on_refused;  // one published message, by the broker
+  // A published message needs no further care: the broker has it, or refuses it for good.
+  std::function<void(std::uint64_t number)> on_acknowledged;
 };
 
 class MqttClient {
@@ -68,10 +70,11 @@ class MqttClient {
   // Throws Error(failed) when the broker refuses.
   void subscribe(const std::string& topic_filter);
   // Waits while max_unacknowledged messages are under way. False: stopped before it was taken.
-  bool publish(std::string topic, std::string payload, bool retain, std::stop_token stop);
+  // `number` comes back by on_acknowledged.
+  bool publish(std::string topic, std::string payload, bool retain, std::stop_token stop, std::uint64_t number = 0);
   // Waits until all is acknowledged; false after the timeout or a stop.
   bool flush(Duration timeout, std::stop_token stop = {});
-  // Ends the connection in order; no message arrives after it returns.
+  // Ends the connection in order; no message arrives after it returns. `connect` may be called again.
   void disconnect();
 
   std::int64_t published() const;

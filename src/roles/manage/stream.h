@@ -1,0 +1,71 @@
+// Readings in, messages for the broker out: parses, makes rows, has them judged, and says what came of it. The same for
+// a live stream, for what an earlier process left on disk, and for a recording. Private to manage. Thread rule: one
+// thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "anomctl/roles/manage.h"
+#include "roles/manage/assets.h"
+#include "roles/manage/inbox.h"
+#include "roles/manage/missing_rows.h"
+
+namespace anomctl::manage {
+
+// What a stream says: a topic and a payload.
+using Send = std::function<void(std::string topic, std::string payload)>;
+
+class Stream {
+ public:
+  // Throws Error(unreachable) where a server is to judge and does not answer.
+  Stream(const ManageSettings& settings, const ManageParts& parts, Send send, std::stop_token stop);
+
+  // `silent`: it was told already, only the state goes on.
+  void take(const Reading& reading, bool silent);
+  // Judges what waits for a batch: all that the readings so far brought about has been sent.
+  void flush();
+  // Rows that wait for more sensors are given out as they are.
+  void finish();
+
+  // States of assets as `state` returns them, for at most `limit` of those whose last one is older than snapshot_every,
+  // the longest waiting first; `all`: of every asset that changed. Requires: flushed.
+  std::vector<std::pair<std::string, std::string>> states(std::size_t limit, bool all);
+  // Readings before this number are in the states that were given out.
+  std::int64_t needed_from() const;
+  // Goes on from a state. Readings that it holds are then left out.
+  void restore(const std::string& asset, const std::string& state);
+
+  MissingRows& missing() { return *missing_; }
+  bool ours(const std::string& asset) const { return assets_->ours(asset); }
+  bool stamped(const std::string& payload) const;
+  const Bundle& bundle() const { return *bundle_; }
+  const ManageCounts& counts();
+
+ private:
+  void open_model();
+  std::unique_ptr<RowJudge> make_judge(Asset& asset);
+  void publish(Asset& asset, const Verdict& verdict);
+
+  const ManageSettings& settings_;
+  const ManageParts& parts_;
+  Send send_;
+  std::stop_token stop_;
+  std::shared_ptr<const Bundle> bundle_;
+  std::unique_ptr<v2::Client> server_;
+  std::unique_ptr<ModelBatch> batch_;
+  std::unique_ptr<Assets> assets_;
+  std::unique_ptr<SensorPayload> payload_;
+  std::optional<MissingRows> missing_;
+  std::vector<Row> rows_;
+  ManageCounts counts_;
+  Nanoseconds complained_ = 0;
+  bool silent_ = false;
+};
+
+}  // namespace anomctl::manage
