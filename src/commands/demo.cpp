@@ -100,7 +100,7 @@ void run_live(const DemoOptions& options, const fs::path& bundle, const RowInput
   generate.topic = manage.role.topic;
   generate.rate = options.rate;
   GenerateParts source;
-  source.open = rows.open;
+  source.open = [&](std::int64_t) { return rows.open(); };
   source.has_times = rows.has_times;
   source.period_s = rows.period_s;
   const GenerateCounts sent = run_generate(generate, source, roles.token());
