@@ -79,6 +79,7 @@ void run_live(const DemoOptions& options, const fs::path& bundle, const RowInput
   manage.role.mqtt = {
       .mqtt_url = broker.url(), .mqtt_user = broker.manager().name, .mqtt_pass = broker.manager().password};
   manage.role.topic.topic_sensor = "pump";
+  manage.role.readings.no_data_after = 0;  // rows come at another pace than their stamps
   ManageParts parts = manage_parts(manage);
   std::latch ready(1);
   std::atomic<std::int64_t> judged{0};
@@ -100,7 +101,7 @@ void run_live(const DemoOptions& options, const fs::path& bundle, const RowInput
   generate.topic = manage.role.topic;
   generate.rate = options.rate;
   GenerateParts source;
-  source.open = rows.open;
+  source.open = [&](std::int64_t) { return rows.open(); };
   source.has_times = rows.has_times;
   source.period_s = rows.period_s;
   const GenerateCounts sent = run_generate(generate, source, roles.token());

@@ -1,4 +1,4 @@
-// `anomctl generate`: a table or a data set as an MQTT stream.
+// `anomctl generate`: a table, a data set or a simulated plant as an MQTT stream.
 #pragma once
 
 #include <string>
@@ -15,6 +15,7 @@ struct GenerateOptions {
   fs::path datasets_dir = "datasets";
   std::string split = "eval";
   fs::path input;
+  std::string plant;
   std::vector<std::string> columns;
   GenerateSettings role;
 
@@ -23,13 +24,21 @@ struct GenerateOptions {
     field("datasets_dir", self.datasets_dir, "folder that holds the data sets");
     field("split", self.split, "its part", OneOf{{"eval", "train"}});
     field("input", self.input, "a CSV file instead, with or without header; - is standard input");
+    field("plant", self.plant, "a simulated plant instead: pump-loop, without end unless rows says when");
     field("columns", self.columns, "columns of the file to send (default: all but the time)");
     GenerateSettings::fields(self.role, field);
   }
 };
 
+// A fault that was put into the readings of an asset.
+struct AssetFault {
+  std::string asset;
+  InjectedFault fault;
+};
+
 // Sends until done or stopped. Throws Error.
-GenerateCounts generate(const GenerateOptions& options, Progress& progress, std::stop_token stop);
+GenerateCounts generate(const GenerateOptions& options, Progress& progress, std::stop_token stop,
+                        std::vector<AssetFault>* faults = nullptr);
 CommandSpec generate_command();
 
 }  // namespace anomctl

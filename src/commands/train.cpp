@@ -67,6 +67,7 @@ void describe_bundle(Session& s) {
   b.period_s = s.set.period_s;
   b.active_when = s.set.active_when;
   b.settle_s = s.set.settle_s;
+  b.sensor_limits = fit_sensor_limits(s.set.train.values, s.set.train.runs, s.rows.use);
   b.settings = s.options.network;
   b.settings.n_features = b.settings.out_dim = static_cast<std::int64_t>(s.set.columns.size());
   b.settings.validate();

@@ -125,6 +125,8 @@ Bundle parse(const Json& json) {
   check_condition(bundle);
   bundle.settle_s = json.number_or("settle_s", 0);
   if (!(bundle.settle_s >= 0)) throw input_error(fmt::format("settle_s is {}", bundle.settle_s));
+  if (const Json* limits = json.find("sensor_limits"))
+    bundle.sensor_limits = sensor_limits_from_json(*limits, bundle.columns.size());
   if (const Json* provenance = json.find("provenance")) bundle.provenance = *provenance;
   bundle.network_voice = json.number_or("network_voice", 0);
   if (!(bundle.network_voice >= 0 && bundle.network_voice <= 1))
@@ -243,6 +245,7 @@ Json bundle_to_json(const Bundle& bundle) {
   json["chosen_threshold"] = bundle.chosen_threshold;
   json["active_when"] = bundle.active_when;
   json["settle_s"] = bundle.settle_s;
+  if (!bundle.sensor_limits.empty()) json["sensor_limits"] = to_json(bundle.sensor_limits);
   json["provenance"] = bundle.provenance;
   if (bundle.panel != nullptr) {
     json["network_voice"] = bundle.network_voice;

@@ -28,15 +28,26 @@ IntakeSettings intake_settings(const Bundle& bundle, const DetectorOptions& opti
   settings.max_hold_rows = options.max_hold_rows;
   std::vector<std::string> names;
   for (const Column& column : bundle.columns) names.push_back(column.name);
-  settings.active = Condition::parse(bundle.active_when, names);
+  settings.active = Condition::parse(options.active_when.value_or(bundle.active_when), names);
   return settings;
 }
 
-std::string verdict_id(const std::string& asset, const IntakeRow& row) {
+SensorFaults sensor_faults(const Bundle& bundle, const DetectorOptions& options) {
+  SensorFaultSettings settings = options.faults;
+  settings.dead_rows = options.max_hold_rows;
+  std::vector<std::string> names;
+  for (const Column& column : bundle.columns) names.push_back(column.name);
+  return {std::move(settings), names, bundle.sensor_limits};
+}
+
+std::string verdict_id(const std::string& asset, Nanoseconds time, const std::vector<double>& values) {
   std::string bytes = asset;
   bytes += '\n';
-  bytes.append(reinterpret_cast<const char*>(&row.time), sizeof(row.time));
-  bytes.append(reinterpret_cast<const char*>(row.values.data()), row.values.size() * sizeof(double));
+  bytes.append(reinterpret_cast<const char*>(&time), sizeof(time));
+  for (const double v : values) {
+    const double value = std::isfinite(v) ? v : kNaN;
+    bytes.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  }
   return sha256_hex(bytes).substr(0, 32);
 }
 
@@ -48,11 +59,12 @@ Detector::State::State(std::shared_ptr<const Bundle> b, std::shared_ptr<const Wi
       options(std::move(o)),
       targets(bundle->targets()),
       limit(options.threshold ? options.threshold : bundle->threshold()),
-      intake(intake_settings(*bundle, options), bundle->scaler),
+      intake(intake_settings(*bundle, options), bundle->scaler, sensor_faults(*bundle, options)),
       forecast(targets.size()),
       missing(targets.size()),
       smoothing(bundle->score.smoothing, targets.size()),
-      episodes(options.episodes, options.asset, bundle->name) {
+      episodes(options.episodes, options.asset, bundle->name),
+      faults(options.asset, bundle->name, bundle->columns, options.episodes.off_rows) {
   if (bundle->panel == nullptr) return;
   panel.emplace(bundle->panel);
   all_sensors.resize(bundle->columns.size());
@@ -73,6 +85,8 @@ void Detector::State::take_oldest() {
     if (panel) panel->restart();
     episodes.restart(events);
   }
+  counts.fault_rows += current.faults.empty() ? 0 : 1;
+  faults.push(current.time, current.faults, events);
   for (std::size_t i = 0; i < targets.size(); ++i) missing[i] = current.missing[targets[i]];
   score.scored = false;
   score.raw = score.total = kNaN;
@@ -85,16 +99,17 @@ void Detector::State::take_oldest() {
 
 Verdict Detector::State::conclude(bool has_contributions) {
   Verdict verdict;
-  verdict.id = verdict_id(options.asset, current);
+  verdict.id = verdict_id(options.asset, current.time, current.raw);
   verdict.time = current.time;
   verdict.score = kNaN;
   verdict.threshold = limit.value_or(kNaN);
   verdict.model = bundle->name;
   if (has_contributions) score.raw = total_score(bundle->score, score.per_sensor);
   if (panel ? !has_opinion : !std::isfinite(score.raw)) {
-    verdict.state = current.idle          ? anomctl::State::idle
-                    : current.all_missing ? anomctl::State::no_data
-                                          : anomctl::State::warmup;
+    verdict.state = current.idle              ? anomctl::State::idle
+                    : !current.faults.empty() ? anomctl::State::sensor_fault
+                    : current.all_missing     ? anomctl::State::no_data
+                                              : anomctl::State::warmup;
     if (!current.fresh) verdict.episode = episodes.current_id();
   } else if (panel) {
     conclude_with_panel(verdict);
@@ -108,6 +123,10 @@ Verdict Detector::State::conclude(bool has_contributions) {
     apply_limit(verdict);
   }
   verdict.reason = reason(verdict);
+  if (verdict.state != anomctl::State::no_data)
+    faults.heard(current.time, events);
+  else if (options.faults.enabled && current.longest_hold > options.max_hold_rows)
+    faults.silence(current.time, current.time, verdict.reason, events);
   return verdict;
 }
 
@@ -136,7 +155,8 @@ void Detector::State::apply_limit(Verdict& verdict) {
     verdict.state = episodes.push({verdict.time, verdict.score, *limit, &verdict.causes}, events);
     verdict.episode = episodes.current_id();
   }
-  if (verdict.state == anomctl::State::normal && current.longest_hold > options.max_hold_rows)
+  if (verdict.state == anomctl::State::normal &&
+      (!current.faults.empty() || current.longest_hold > options.max_hold_rows))
     verdict.state = anomctl::State::sensor_fault;
 }
 
@@ -147,10 +167,11 @@ std::string Detector::State::reason(const Verdict& verdict) const {
           "warming up: {} of {} rows", current.filled,
           panel ? bundle->panel->warm_up() + 1 : static_cast<std::size_t>(bundle->settings.window_size) + 1);
     case anomctl::State::idle:
-      return fmt::format("idle: not judged unless {}", bundle->active_when);
+      return fmt::format("idle: not judged unless {}", options.active_when.value_or(bundle->active_when));
     case anomctl::State::no_data:
       return fmt::format("no sensor has given a value for {} rows", current.longest_hold);
     case anomctl::State::sensor_fault:
+      if (!current.faults.empty()) return faults.describe(current.faults.front());
       return fmt::format("{} has given no value for {} rows", bundle->columns[current.held_sensor].name,
                          current.longest_hold);
     case anomctl::State::closed:
@@ -230,6 +251,23 @@ Verdict Detector::judge_contributions(std::span<const double> contribution, std:
   }
   return s.conclude(usable);
 }
+
+Verdict Detector::silence(Nanoseconds last, Nanoseconds time) {
+  State& s = *state_;
+  if (!s.prepared.empty()) throw std::logic_error("silence needs every prepared row judged");
+  Verdict verdict;
+  verdict.id = verdict_id(s.options.asset + "\nsilence", time, {});
+  verdict.time = time;
+  verdict.score = kNaN;
+  verdict.threshold = s.limit.value_or(kNaN);
+  verdict.state = anomctl::State::no_data;
+  verdict.model = s.bundle->name;
+  verdict.reason = fmt::format("no reading for {} since {}", format_duration({time - last}), format_stamp(last));
+  s.faults.silence(last, time, verdict.reason, s.events);
+  return verdict;
+}
+
+void Detector::acknowledge() { state_->episodes.acknowledge(); }
 
 const RowScore& Detector::last_score() const { return state_->score; }
 std::vector<Episode> Detector::take_episodes() { return std::exchange(state_->events, {}); }

@@ -9,6 +9,7 @@
 
 #include "anomctl/detection/detector.h"
 #include "anomctl/detection/score.h"
+#include "detection/fault_episodes.h"
 #include "detection/intake.h"
 
 namespace anomctl {
@@ -46,6 +47,7 @@ struct Detector::State {
   PanelOpinion opinion;  // of the panel, on `current`
   bool has_opinion = false;
   EpisodeTracker episodes;
+  FaultEpisodes faults;
   std::vector<Episode> events;
   RowScore score;
   Expectation expectation;  // of push

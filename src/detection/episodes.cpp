@@ -12,22 +12,24 @@ namespace anomctl {
 Json to_json(const Episode& episode) {
   Json json = Json::object();
   json["id"] = episode.id;
+  json["kind"] = episode.kind;
+  if (!episode.fault.empty()) json["fault"] = episode.fault;
   json["asset"] = episode.asset;
   json["state"] = to_string(episode.closed ? State::closed : State::open);
   json["start"] = format_stamp(episode.start);
   json["end"] = format_stamp(episode.end);
   json["peak_time"] = format_stamp(episode.peak_time);
-  json["peak"] = episode.peak;
-  json["threshold"] = episode.threshold;
+  if (std::isfinite(episode.peak)) json["peak"] = episode.peak;
+  if (std::isfinite(episode.threshold)) json["threshold"] = episode.threshold;
   json["rows"] = episode.rows;
   for (std::size_t i = 0; i < episode.causes.size() && i < 3; ++i) {
     const Cause& cause = episode.causes[i];
     const std::string top = fmt::format("top{}", i + 1);
     json[top] = cause.sensor;
     json[top + "_share"] = cause.share;
-    json[top + "_direction"] = cause.actual >= cause.expected ? "higher" : "lower";
-    json[top + "_actual"] = cause.actual;
-    json[top + "_expected"] = cause.expected;
+    if (std::isfinite(cause.expected)) json[top + "_direction"] = cause.actual >= cause.expected ? "higher" : "lower";
+    if (std::isfinite(cause.actual)) json[top + "_actual"] = cause.actual;
+    if (std::isfinite(cause.expected)) json[top + "_expected"] = cause.expected;
     json[top + "_unit"] = cause.unit;
   }
   json["reason"] = episode.reason;
@@ -72,7 +74,7 @@ State EpisodeTracker::push(const EpisodeRow& row, std::vector<Episode>& events) 
   if (open_) {
     if (over) take(row);
     under_ = row.score < row.threshold - settings_.dead_band * std::abs(row.threshold) ? under_ + 1 : 0;
-    if (under_ < settings_.off_rows) {
+    if (under_ < settings_.off_rows || (settings_.latch && !acknowledged_)) {
       current_id_ = episode_.id;
       return State::open;
     }
@@ -91,6 +93,7 @@ State EpisodeTracker::push(const EpisodeRow& row, std::vector<Episode>& events) 
     return State::normal;
   }
   open_ = true;
+  acknowledged_ = false;
   under_ = 0;
   current_id_ = episode_.id;
   events.push_back(episode_);
@@ -98,6 +101,10 @@ State EpisodeTracker::push(const EpisodeRow& row, std::vector<Episode>& events) 
 }
 
 void EpisodeTracker::restart(std::vector<Episode>& events) {
+  if (open_ && settings_.latch && !acknowledged_) {  // it stays until someone has seen it
+    under_ = 0;
+    return;
+  }
   if (open_) close(events);
   over_ = under_ = 0;
   episode_.rows = 0;
@@ -106,6 +113,7 @@ void EpisodeTracker::restart(std::vector<Episode>& events) {
 
 void EpisodeTracker::restore(Numbers numbers) {
   open_ = numbers.open;
+  acknowledged_ = numbers.acknowledged;
   over_ = numbers.over;
   under_ = numbers.under;
   episode_ = std::move(numbers.episode);

@@ -17,9 +17,10 @@ void scale_row(const Scaler& scaler, std::span<const double> values, std::span<f
   for (float& v : scaled) v = std::clamp(v, -kLargestScaled, kLargestScaled);
 }
 
-Intake::Intake(IntakeSettings settings, Scaler scaler)
+Intake::Intake(IntakeSettings settings, Scaler scaler, SensorFaults faults)
     : settings_(std::move(settings)),
       scaler_(std::move(scaler)),
+      faults_(std::move(faults)),
       scaled_(2 * (settings_.window + 1) * settings_.sensors),
       values_(2 * (settings_.window + 1) * settings_.sensors) {
   clear();
@@ -38,6 +39,7 @@ void Intake::restart() {
   std::fill(held_for_.begin(), held_for_.end(), 0);
   last_time_.reset();
   idle_since_.reset();
+  faults_.restart();
 }
 
 // What stands in for a sensor that never gave a value: the middle of its training range.
@@ -92,7 +94,10 @@ std::optional<std::span<const float>> Intake::push(const Row& row, IntakeRow& ou
       settings_.max_gap > 0 && last_time_ && (row.time <= *last_time_ || row.time - *last_time_ > settings_.max_gap);
   if (out.gap) restart();
   last_time_ = row.time;
-  hold(row, out);
+  out.raw = row.values;
+  checked_ = row;
+  faults_.check(checked_, idle_since_.has_value(), out.faults);
+  hold(checked_, out);
   out.idle = false;
   if (!settings_.active.always()) {
     // A row that lacks the value that would tell is judged by the sensor's last one.
@@ -144,6 +149,7 @@ void Intake::write(StateWriter& out) const {
   out.number(static_cast<std::uint8_t>(idle_since_.has_value()));
   out.number(idle_since_.value_or(0));
   out.number(static_cast<std::uint8_t>(fresh_));
+  faults_.write(out);
 }
 
 void Intake::read(StateReader& in) {
@@ -166,6 +172,7 @@ void Intake::read(StateReader& in) {
   const auto since = in.number<Nanoseconds>();
   if (settling) idle_since_ = since;
   fresh_ = in.flag();
+  faults_.read(in);
 }
 
 }  // namespace anomctl

@@ -8,9 +8,10 @@
 #include <vector>
 
 #include "anomctl/core/row.h"
+#include "anomctl/core/state_bytes.h"
 #include "anomctl/data/condition.h"
 #include "anomctl/data/scaler.h"
-#include "detection/state_bytes.h"
+#include "anomctl/detection/sensor_faults.h"
 
 namespace anomctl {
 
@@ -26,7 +27,8 @@ struct IntakeSettings {
 // What the second half needs to know of a row.
 struct IntakeRow {
   Nanoseconds time = 0;
-  std::vector<double> values;         // k, as they came
+  std::vector<double> raw;            // k, as they came
+  std::vector<double> values;         // k, NaN where a value is missing or of a broken sensor
   std::vector<std::uint8_t> missing;  // k
   std::vector<float> scaled;          // k
   std::size_t filled = 0;  // rows in the window, up to w + 1: w + 1 and a window before it can judge this row
@@ -37,6 +39,7 @@ struct IntakeRow {
   std::int64_t longest_hold = 0;  // rows since a sensor gave a value, the worst of all
   std::size_t held_sensor = 0;    // that sensor
   bool all_missing = false;
+  std::vector<SensorFault> faults;
 };
 
 // values (k), all finite -> scaled (k), held within what float sums over a window can bear.
@@ -44,7 +47,7 @@ void scale_row(const Scaler& scaler, std::span<const double> values, std::span<f
 
 class Intake {
  public:
-  Intake(IntakeSettings settings, Scaler scaler);
+  Intake(IntakeSettings settings, Scaler scaler, SensorFaults faults);
   // Fills `out` and returns the scaled window (w, k) that ends with the row, valid until the next call, or nothing.
   std::optional<std::span<const float>> push(const Row& row, IntakeRow& out);
   void restart();
@@ -62,6 +65,8 @@ class Intake {
 
   IntakeSettings settings_;
   Scaler scaler_;
+  SensorFaults faults_;
+  Row checked_;  // the row without what broken sensors say
   // Rows in order, at most 2 (w + 1) of them, so that a window is one contiguous block; the oldest are dropped by
   // halves.
   std::vector<float> scaled_;

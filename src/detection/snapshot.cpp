@@ -4,14 +4,14 @@
 
 #include "anomctl/core/error.h"
 #include "anomctl/core/files.h"
+#include "anomctl/core/state_bytes.h"
 #include "anomctl/detection/detector.h"
 #include "detection/detector_state.h"
-#include "detection/state_bytes.h"
 
 namespace anomctl {
 namespace {
 
-constexpr std::string_view kMagic = "anomctl detector 1\n";
+constexpr std::string_view kMagic = "anomctl detector 2\n";
 constexpr std::size_t kChecksum = 16;  // hex characters
 
 // Everything that gives the numbers their meaning. A new threshold changes nothing.
@@ -23,13 +23,31 @@ std::string belongs_to(const Bundle& bundle, const std::string& asset) {
   return sha256_hex(text).substr(0, kChecksum);
 }
 
-void write_episode(StateWriter& out, const EpisodeTracker::Numbers& numbers) {
-  const Episode& e = numbers.episode;
+void write_tracker(StateWriter& out, const EpisodeTracker::Numbers& numbers) {
   out.number(static_cast<std::uint8_t>(numbers.open));
-  for (const std::int64_t n : {numbers.over, numbers.under, e.start, e.end, e.peak_time, e.rows}) out.number(n);
+  out.number(static_cast<std::uint8_t>(numbers.acknowledged));
+  out.number(numbers.over);
+  out.number(numbers.under);
+  write_episode(out, numbers.episode);
+}
+
+EpisodeTracker::Numbers read_tracker(StateReader& in) {
+  EpisodeTracker::Numbers numbers;
+  numbers.open = in.flag();
+  numbers.acknowledged = in.flag();
+  numbers.over = in.number<std::int64_t>();
+  numbers.under = in.number<std::int64_t>();
+  numbers.episode = read_episode(in);
+  return numbers;
+}
+
+}  // namespace
+
+void write_episode(StateWriter& out, const Episode& e) {
+  for (const std::int64_t n : {e.start, e.end, e.peak_time, e.rows}) out.number(n);
   out.number(e.peak);
   out.number(e.threshold);
-  for (const std::string* text : {&e.id, &e.asset, &e.reason, &e.model}) out.text(*text);
+  for (const std::string* text : {&e.id, &e.kind, &e.fault, &e.asset, &e.reason, &e.model}) out.text(*text);
   out.number(static_cast<std::uint8_t>(e.causes.size()));
   for (const Cause& cause : e.causes) {
     out.text(cause.sensor);
@@ -38,25 +56,20 @@ void write_episode(StateWriter& out, const EpisodeTracker::Numbers& numbers) {
   }
 }
 
-EpisodeTracker::Numbers read_episode(StateReader& in) {
-  EpisodeTracker::Numbers numbers;
-  Episode& e = numbers.episode;
-  numbers.open = in.flag();
-  for (std::int64_t* n : {&numbers.over, &numbers.under, &e.start, &e.end, &e.peak_time, &e.rows})
-    *n = in.number<std::int64_t>();
+Episode read_episode(StateReader& in) {
+  Episode e;
+  for (std::int64_t* n : {&e.start, &e.end, &e.peak_time, &e.rows}) *n = in.number<std::int64_t>();
   e.peak = in.number<double>();
   e.threshold = in.number<double>();
-  for (std::string* text : {&e.id, &e.asset, &e.reason, &e.model}) *text = in.text();
+  for (std::string* text : {&e.id, &e.kind, &e.fault, &e.asset, &e.reason, &e.model}) *text = in.text();
   e.causes.resize(in.number<std::uint8_t>());
   for (Cause& cause : e.causes) {
     cause.sensor = in.text();
     cause.unit = in.text();
     for (double* v : {&cause.share, &cause.expected, &cause.actual}) *v = in.number<double>();
   }
-  return numbers;
+  return e;
 }
-
-}  // namespace
 
 std::string Detector::snapshot() const {
   const State& s = *state_;
@@ -69,9 +82,11 @@ std::string Detector::snapshot() const {
   out.number(smoothing.weight);
   out.list(smoothing.contribution);
   out.list(s.panel ? s.panel->state() : std::vector<double>{});
-  write_episode(out, s.episodes.numbers());
+  write_tracker(out, s.episodes.numbers());
+  s.faults.write(out);
   const DetectorCounts& c = s.counts;
-  for (const std::int64_t n : {c.rows, c.scored, c.anomalous, c.idle, c.gaps, c.missing_cells}) out.number(n);
+  for (const std::int64_t n : {c.rows, c.scored, c.anomalous, c.idle, c.gaps, c.missing_cells, c.fault_rows})
+    out.number(n);
   std::string bytes(kMagic);
   bytes += out.bytes();
   return bytes + sha256_hex(bytes).substr(0, kChecksum);
@@ -102,9 +117,10 @@ void Detector::restore(const std::string& snapshot) {
     s.smoothing.restore(smoothing);
     const std::vector<double> panel = in.list<double>(s.panel ? s.panel->state().size() : 0);
     if (s.panel) s.panel->restore(panel);
-    s.episodes.restore(read_episode(in));
+    s.episodes.restore(read_tracker(in));
+    s.faults.read(in);
     DetectorCounts& c = s.counts;
-    for (std::int64_t* n : {&c.rows, &c.scored, &c.anomalous, &c.idle, &c.gaps, &c.missing_cells})
+    for (std::int64_t* n : {&c.rows, &c.scored, &c.anomalous, &c.idle, &c.gaps, &c.missing_cells, &c.fault_rows})
       *n = in.number<std::int64_t>();
     if (!in.empty()) throw input_error("the snapshot holds more than it should");
   } catch (const Error&) {

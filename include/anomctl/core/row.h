@@ -13,6 +13,7 @@ namespace anomctl {
 struct Row {
   Nanoseconds time = 0;
   std::vector<double> values;
+  Nanoseconds clock_skew = 0;  // not 0: the sender's stamp was off by this and `time` is the arrival's
 };
 
 // Rows one after another: a file, a data set, a simulated plant, a broker, a database. Not safe for use from two

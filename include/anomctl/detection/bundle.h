@@ -12,6 +12,7 @@
 #include "anomctl/data/data_set.h"
 #include "anomctl/data/scaler.h"
 #include "anomctl/detection/score.h"
+#include "anomctl/detection/sensor_limits.h"
 #include "anomctl/model/mtad_gat_settings.h"
 #include "anomctl/model/panel.h"
 #include "anomctl/model/tensors.h"
@@ -35,8 +36,9 @@ struct Bundle {
   std::string chosen_threshold;              // key of `thresholds` in force, empty: none
   std::string active_when;
   double settle_s = 0;
-  Json provenance = Json::object();  // run, data set hash, version, seed, instruction set
-  std::string hash;                  // of bundle.json, set by load
+  std::vector<SensorLimits> sensor_limits;  // k, or empty: not known
+  Json provenance = Json::object();         // run, data set hash, version, seed, instruction set
+  std::string hash;                         // of bundle.json, set by load
 
   std::optional<double> threshold() const;
   // Whether a row's verdict needs the window model.

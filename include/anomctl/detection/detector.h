@@ -15,6 +15,7 @@
 #include "anomctl/core/row.h"
 #include "anomctl/detection/bundle.h"
 #include "anomctl/detection/episodes.h"
+#include "anomctl/detection/sensor_faults.h"
 #include "anomctl/detection/verdict.h"
 #include "anomctl/model/window_model.h"
 
@@ -27,6 +28,8 @@ struct DetectorOptions {
   std::int64_t max_hold_rows =
       10;  // a missing value is stood in for by the sensor's last one; longer than this it is a sensor fault
   EpisodeSettings episodes;
+  SensorFaultSettings faults;              // dead_rows is max_hold_rows here
+  std::optional<std::string> active_when;  // instead of the bundle's
 };
 
 // All that is known of one row's score, for `score --details`, evaluate and the report. o targets.
@@ -44,7 +47,8 @@ struct RowScore {
 struct DetectorCounts {
   std::int64_t rows = 0, scored = 0, anomalous = 0, idle = 0;
   std::int64_t gaps = 0;           // pauses and stamps that did not advance
-  std::int64_t missing_cells = 0;  // values that were not finite
+  std::int64_t missing_cells = 0;  // values that were not finite, or of broken sensors
+  std::int64_t fault_rows = 0;     // with a sensor fault
 };
 
 class Detector {
@@ -70,6 +74,13 @@ class Detector {
   // contribution and expected have o values.
   std::optional<std::span<const double>> last_rows() const;
   Verdict judge_contributions(std::span<const double> contribution, std::span<const double> expected);
+
+  // The asset has said nothing since its last row: the no_data verdict of the instant `time`. The first after a row
+  // opens an episode of kind no_data, which the next row closes; the window stays as it is. Requires: no row prepared
+  // and not judged.
+  Verdict silence(Nanoseconds last, Nanoseconds time);
+  // A latched episode was seen and may close.
+  void acknowledge();
 
   // Of the row judged last.
   const RowScore& last_score() const;

@@ -9,6 +9,7 @@
 
 #include "anomctl/core/fields.h"
 #include "anomctl/core/json.h"
+#include "anomctl/core/state_bytes.h"
 #include "anomctl/core/time.h"
 #include "anomctl/detection/verdict.h"
 
@@ -17,6 +18,7 @@ namespace anomctl {
 struct EpisodeSettings {
   std::int64_t on_rows = 1;    // rows over the limit, one after another, before an episode opens
   std::int64_t off_rows = 10;  // rows under the limit, one after another, before it closes
+  bool latch = false;          // an episode stays open until it is acknowledged
   double dead_band = 0;        // an open episode counts a row as under only below limit * (1 - dead_band)
 
   static void fields(auto& self, auto&& field) {
@@ -29,7 +31,9 @@ struct EpisodeSettings {
 
 // What is told of an episode: once when it opens, once when it closes.
 struct Episode {
-  std::string id;  // hash of asset and start
+  std::string id;                // hash of asset and start
+  std::string kind = "anomaly";  // anomaly, sensor_fault or no_data
+  std::string fault;             // of a sensor fault: dead, stuck, out_of_range, clock_skew
   std::string asset;
   Nanoseconds start = 0;  // the first row over the limit
   Nanoseconds end = 0;    // the last row over the limit so far
@@ -42,9 +46,13 @@ struct Episode {
   std::string reason;         // one sentence, of the peak
   std::string model;
 };
-// Flat: id, asset, state open|closed, start, end, peak_time, peak, threshold, rows, top1.., top1_share..,
+// Flat: id, kind, fault, asset, state open|closed, start, end, peak_time, peak, threshold, rows, top1.., top1_share..,
 // top1_direction higher|lower, top1_expected.., top1_actual.., top1_unit.., reason, model.
 Json to_json(const Episode& episode);
+
+// All of it as bytes, exact.
+void write_episode(StateWriter& out, const Episode& episode);
+Episode read_episode(StateReader& in);
 
 // The scored row that an episode is made of.
 struct EpisodeRow {
@@ -63,13 +71,15 @@ class EpisodeTracker {
   void restart(std::vector<Episode>& events);
   // The episode that the last pushed row belongs to: open, or closed by that row; empty otherwise.
   const std::string& current_id() const { return current_id_; }
+  // With `latch`: the open episode may close once its rows are under the limit.
+  void acknowledge() { acknowledged_ = true; }
 
   struct Numbers {
-    bool open = false;
+    bool open = false, acknowledged = false;
     std::int64_t over = 0, under = 0;
     Episode episode;
   };
-  Numbers numbers() const { return {open_, over_, under_, episode_}; }
+  Numbers numbers() const { return {open_, acknowledged_, over_, under_, episode_}; }
   void restore(Numbers numbers);
 
  private:
@@ -78,7 +88,7 @@ class EpisodeTracker {
 
   EpisodeSettings settings_;
   std::string asset_, model_, current_id_;
-  bool open_ = false;
+  bool open_ = false, acknowledged_ = false;
   std::int64_t over_ = 0, under_ = 0;  // rows over the limit before opening, under it before closing
   Episode episode_;                    // open, or about to
 };

@@ -45,9 +45,12 @@ std::string Rehearsal::add(const Episode& episode) {
     *known = episode;
   else
     episodes_.push_back(episode);
+  if (episode.closed && episode.kind != "anomaly")
+    return fmt::format("{}  over    after {} s", clock_of(episode.end), (episode.end - episode.start) / kSecond);
   if (episode.closed)
     return fmt::format("{}  over    after {} s, peak {:.1f} at a limit of {:.1f}", clock_of(episode.end),
                        (episode.end - episode.start) / kSecond, episode.peak, episode.threshold);
+  if (episode.kind != "anomaly") return fmt::format("{}  SENSOR  {}", clock_of(episode.start), episode.reason);
   return fmt::format("{}  ALERT   {}\n                  {}", clock_of(episode.start), names(episode), episode.reason);
 }
 

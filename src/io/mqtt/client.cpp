@@ -323,7 +323,7 @@ void MqttClient::subscribe(const std::string& topic_filter) {
 
 bool MqttClient::publish(std::string topic, std::string payload, bool retain, std::stop_token stop,
                          std::uint64_t number) {
-  auto message = mqtt::make_message(std::move(topic), std::move(payload), kQos, retain);
+  auto message = mqtt::make_message(std::move(topic), std::move(payload), impl_->parts.publish_qos, retain);
   std::unique_lock lock(impl_->mutex);
   if (!impl_->changed.wait(lock, stop, [&] { return impl_->under_way() < impl_->settings.max_unacknowledged; }))
     return false;

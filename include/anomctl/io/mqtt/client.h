@@ -1,4 +1,4 @@
-// An MQTT 5 client: publishes at QoS 1 with a bound on what is not acknowledged, and hands arriving messages on. It
+// An MQTT 5 client: publishes (at QoS 1 unless asked otherwise) with a bound on what is not acknowledged, and hands arriving messages on. It
 // reconnects and subscribes again by itself; what was published and not acknowledged is sent again then. Thread rule:
 // every member is safe from any thread but for the callbacks, which run on the library's thread: they may only hand on
 // what they are given (a broker's acknowledgement goes out when `on_message` returns) and must not call the client.
@@ -45,6 +45,7 @@ struct MqttMessage {
 
 struct MqttParts {
   std::string client_id;  // empty: a random one
+  int publish_qos = 1;    // 0: acknowledged means handed to the network
   // The broker keeps subscriptions and queued messages of a client that is away for this long.
   Duration session_expiry = seconds(3600);
   std::optional<MqttMessage> will;  // published by the broker when the client is lost
