@@ -3,11 +3,9 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -22,6 +20,7 @@
 #include "anomctl/core/log.h"
 #include "io/net/http_message.h"
 #include "io/net/listen_filter.h"
+#include "io/net/loops.h"
 #include "io/net/request_reader.h"
 #include "io/net/tls_context.h"
 #include "io/net/waiting_reply.h"
@@ -42,7 +41,7 @@ namespace {
 std::chrono::nanoseconds chrono_of(Duration d) { return std::chrono::nanoseconds(d.ns); }
 auto into(error_code& ec) { return asio::redirect_error(asio::use_awaitable, ec); }
 
-// What drain needs of a connection; its fields are used on the connection's strand only.
+// What drain needs of a connection; its fields are used on the connection's thread only.
 struct Connection {
   explicit Connection(beast::tcp_stream& s) : socket(&s), executor(s.get_executor()) {}
   beast::tcp_stream* socket;  // null once the connection has ended
@@ -75,7 +74,8 @@ class Counted {
 }  // namespace
 
 struct HttpServer::Impl {
-  Impl(HttpServerSettings s, HttpHandler h) : settings(std::move(s)), handler(std::move(h)) {}
+  Impl(HttpServerSettings s, HttpHandler h)
+      : settings(std::move(s)), handler(std::move(h)), loops(settings.threads), acceptor(loops.first()) {}
 
   const HttpServerSettings settings;
   const HttpHandler handler;
@@ -85,9 +85,8 @@ struct HttpServer::Impl {
   std::atomic<std::int64_t> connections{0}, in_flight{0};
   std::mutex mutex;
   std::unordered_set<std::shared_ptr<Connection>> open;  // under mutex
-  asio::io_context io;
-  tcp::acceptor acceptor{asio::make_strand(io)};
-  std::vector<std::jthread> threads;
+  net::Loops loops;
+  tcp::acceptor acceptor;  // on the first loop
 
   void bind();
   asio::awaitable<void> accept_loop();
@@ -108,7 +107,7 @@ struct HttpServer::Impl {
 void HttpServer::Impl::bind() {
   if (settings.tls.enabled()) tls = net::server_context(settings.tls);
   error_code ec;
-  tcp::resolver resolver(io);
+  tcp::resolver resolver(loops.first());
   const auto found = resolver.resolve(settings.host, std::to_string(settings.port), tcp::resolver::passive, ec);
   if (ec || found.empty())
     throw UsageError("host '" + settings.host + "' is no address of this machine: " + ec.message());
@@ -124,7 +123,7 @@ void HttpServer::Impl::bind() {
 asio::awaitable<void> HttpServer::Impl::accept_loop() {
   error_code ec;
   while (listening) {
-    tcp::socket socket = co_await acceptor.async_accept(asio::make_strand(io), into(ec));
+    tcp::socket socket = co_await acceptor.async_accept(loops.next(), into(ec));
     if (!ec) {
       admit(std::move(socket));
     } else if (listening) {
@@ -146,16 +145,19 @@ void HttpServer::Impl::admit(tcp::socket socket) {
     if (tls || connections >= settings.bounds.max_connections + 64) return;
   }
   ++connections;
-  auto ended = [this](std::exception_ptr failure) {
-    --connections;
-    if (failure) log_error("a connection ended by an exception");
-  };
-  if (full)
-    asio::co_spawn(executor, refuse_connection(std::move(socket)), ended);
-  else if (tls)
-    asio::co_spawn(executor, run_secure(std::move(socket)), ended);
-  else
-    asio::co_spawn(executor, run_plain(std::move(socket)), ended);
+  asio::post(executor, [this, full, socket = std::move(socket)]() mutable {
+    const auto ended = [this](const std::exception_ptr& failure) {
+      --connections;
+      if (failure) log_error("a connection ended by an exception");
+    };
+    const auto loop = socket.get_executor();
+    if (full)
+      asio::co_spawn(loop, refuse_connection(std::move(socket)), ended);
+    else if (tls)
+      asio::co_spawn(loop, run_secure(std::move(socket)), ended);
+    else
+      asio::co_spawn(loop, run_plain(std::move(socket)), ended);
+  });
 }
 
 asio::awaitable<void> HttpServer::Impl::refuse_connection(tcp::socket socket) {
@@ -346,9 +348,9 @@ HttpServer::HttpServer(HttpServerSettings settings, HttpHandler handler)
 }
 
 void HttpServer::start() {
-  asio::co_spawn(impl_->acceptor.get_executor(), impl_->accept_loop(), asio::detached);
-  for (int i = 0; i < std::max(1, impl_->settings.threads); ++i)
-    impl_->threads.emplace_back([this] { impl_->io.run(); });
+  const auto accepting = impl_->acceptor.get_executor();
+  asio::post(accepting, [this, accepting] { asio::co_spawn(accepting, impl_->accept_loop(), asio::detached); });
+  impl_->loops.run();
 }
 
 int HttpServer::port() const { return impl_->port; }
@@ -367,7 +369,7 @@ std::int64_t HttpServer::drain(Duration grace, Duration timeout) {
     error_code ec;
     impl->acceptor.non_blocking(true, ec);
     while (!ec) {
-      tcp::socket socket(asio::make_strand(impl->io));
+      tcp::socket socket(impl->loops.next());
       impl->acceptor.accept(socket, ec);
       if (!ec) impl->admit(std::move(socket));
     }
@@ -380,9 +382,6 @@ std::int64_t HttpServer::drain(Duration grace, Duration timeout) {
   return impl_->in_flight;
 }
 
-HttpServer::~HttpServer() {
-  impl_->io.stop();
-  impl_->threads.clear();
-}
+HttpServer::~HttpServer() { impl_->loops.stop(); }
 
 }  // namespace anomctl

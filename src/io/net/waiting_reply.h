@@ -1,5 +1,5 @@
 // The meeting point of a connection that waits and the thread that answers. Private to http_server.cpp (it opens Asio).
-// Thread rule: Pending's send and wake from any thread; the rest on the connection's strand.
+// Thread rule: Pending's send and wake from any thread; the rest on the connection's thread.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -24,8 +24,8 @@ struct Pending : Reply::Sink, std::enable_shared_from_this<Pending> {
   void send(HttpResponse answer) override;
   void wake();
   std::mutex mutex;
-  Waiter* waiter = nullptr;  // the connection that waits; under mutex, changed on its strand only
-  // On the strand only:
+  Waiter* waiter = nullptr;  // the connection that waits; under mutex, changed on its thread only
+  // On that thread only:
   std::optional<HttpResponse> response;
   bool woken = false;  // a stream has news
 };
