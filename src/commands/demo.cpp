@@ -79,6 +79,7 @@ void run_live(const DemoOptions& options, const fs::path& bundle, const RowInput
   manage.role.mqtt = {
       .mqtt_url = broker.url(), .mqtt_user = broker.manager().name, .mqtt_pass = broker.manager().password};
   manage.role.topic.topic_sensor = "pump";
+  manage.role.readings.no_data_after = 0;  // rows come at another pace than their stamps
   ManageParts parts = manage_parts(manage);
   std::latch ready(1);
   std::atomic<std::int64_t> judged{0};

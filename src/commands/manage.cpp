@@ -2,12 +2,25 @@
 
 #include <fmt/format.h>
 
+#include "anomctl/core/config.h"
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
 #include "anomctl/registry/run_bundle.h"
 #include "commands/open_model.h"
 
 namespace anomctl {
+
+void take_threshold(ManageOptions& options) {
+  const auto text = process_environment()("THRESHOLD");
+  if (options.role.threshold || !text || text->empty()) return;
+  double limit = 0;
+  try {
+    parse_value(*text, limit);
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("environment THRESHOLD: {}", error.what()));
+  }
+  options.role.threshold = limit;
+}
 
 ManageParts manage_parts(const ManageOptions& options) {
   validate(options.role);
@@ -30,13 +43,16 @@ ManageParts manage_parts(const ManageOptions& options) {
 namespace {
 
 std::string alert_line(const Episode& episode) {
+  const char* what = episode.kind == "sensor_fault" ? "SENSOR" : episode.kind == "no_data" ? "SILENT" : "ALERT ";
   if (episode.closed)
     return fmt::format("{}  over   {}  {} rows since {}", format_stamp(episode.end), episode.asset, episode.rows,
                        format_stamp(episode.start));
-  return fmt::format("{}  ALERT  {}  {}", format_stamp(episode.start), episode.asset, episode.reason);
+  return fmt::format("{}  {} {}  {}", format_stamp(episode.start), what, episode.asset, episode.reason);
 }
 
-int run(const ManageOptions& options, Context& context) {
+int run(const ManageOptions& given, Context& context) {
+  ManageOptions options = given;
+  take_threshold(options);
   ManageParts parts = manage_parts(options);
   parts.on_ready = [&](const std::string& client_id) { context.text(fmt::format("ready as {}", client_id)); };
   const bool replays = !options.role.replay.empty();
@@ -51,6 +67,23 @@ int run(const ManageOptions& options, Context& context) {
   context.result["unreadable"] = counts.unreadable;
   context.result["left_out"] = counts.left_out;
   context.result["rows"] = counts.rows;
+  for (const auto& [name, n] :
+       std::initializer_list<std::pair<const char*, std::int64_t>>{{"readings", counts.readings},
+                                                                   {"duplicates", counts.duplicates},
+                                                                   {"conflicting", counts.conflicting},
+                                                                   {"late", counts.late},
+                                                                   {"set_back", counts.set_back},
+                                                                   {"skewed", counts.skewed},
+                                                                   {"crowded", counts.crowded},
+                                                                   {"idle", counts.idle},
+                                                                   {"silent", counts.silent},
+                                                                   {"faulty", counts.faulty},
+                                                                   {"gaps", counts.gaps},
+                                                                   {"muted_verdicts", counts.muted_verdicts},
+                                                                   {"muted_alerts", counts.muted_alerts},
+                                                                   {"notified", counts.notified},
+                                                                   {"not_notified", counts.not_notified}})
+    context.result[name] = n;
   context.result["verdicts"] = counts.verdicts;
   context.result["anomalous"] = counts.anomalous;
   context.result["episodes"] = counts.episodes;

@@ -25,6 +25,9 @@ struct ManageOptions {
   }
 };
 
+// The limit of the environment's THRESHOLD, as the original's manager reads it, where no other is given. Throws
+// UsageError.
+void take_threshold(ManageOptions& options);
 // What the role needs beside its settings: the bundle and its model, unless a server judges.
 ManageParts manage_parts(const ManageOptions& options);
 CommandSpec manage_command();

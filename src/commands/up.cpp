@@ -49,6 +49,7 @@ int run(const UpOptions& options, Context& context) {
   const std::vector<std::string> roles = roles_of(options, file);
   auto serve = settings_of<ServeSettings>("serve", file);
   auto manage = settings_of<ManageOptions>("manage", file);
+  take_threshold(manage);
   auto generate_options = settings_of<GenerateOptions>("generate", file);
   const auto runs = [&](const char* role) { return std::find(roles.begin(), roles.end(), role) != roles.end(); };
 

@@ -5,7 +5,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "anomctl/core/error.h"
@@ -231,56 +230,6 @@ SensorPayload::Result SensorPayload::parse(std::string_view bytes) const {
   }
   if (!result.error.empty()) result.readings.clear();
   return result;
-}
-
-void RowAssembler::add(const SensorPayload::Reading& reading, Nanoseconds received, std::vector<Row>& rows) {
-  const Nanoseconds time = reading.time.value_or(received);
-  if (!reading.part) {
-    finish(rows);
-    rows.push_back({time, reading.values});
-    return;
-  }
-  // A sensor that comes again, or another instant, begins the next row.
-  bool again = waiting_ && reading.time && waiting_->time != time;
-  for (std::size_t c = 0; waiting_ && c < columns_; ++c)
-    again = again || (reading.given[c] && !std::isnan(waiting_->values[c]));
-  if (again) finish(rows);
-  if (!waiting_) {
-    waiting_ = Row{time, std::vector<double>(columns_, kMissing)};
-    given_ = 0;
-  }
-  for (std::size_t c = 0; c < columns_; ++c) {
-    if (!reading.given[c]) continue;
-    waiting_->values[c] = reading.values[c];
-    ++given_;
-  }
-  if (given_ >= columns_) finish(rows);
-}
-
-void RowAssembler::finish(std::vector<Row>& rows) {
-  if (waiting_) rows.push_back(std::move(*waiting_));
-  waiting_.reset();
-}
-
-std::string RowAssembler::snapshot() const {
-  if (!waiting_) return {};
-  const auto given = static_cast<std::int64_t>(given_);
-  std::string bytes(reinterpret_cast<const char*>(&waiting_->time), sizeof(Nanoseconds));
-  bytes.append(reinterpret_cast<const char*>(&given), sizeof(given));
-  return bytes.append(reinterpret_cast<const char*>(waiting_->values.data()), columns_ * sizeof(double));
-}
-
-void RowAssembler::restore(std::string_view snapshot) {
-  waiting_.reset();
-  if (snapshot.empty()) return;
-  std::int64_t given = 0;
-  constexpr std::size_t kHead = sizeof(Nanoseconds) + sizeof(given);
-  if (snapshot.size() != kHead + columns_ * sizeof(double)) throw input_error("the half row is of another bundle");
-  waiting_ = Row{0, std::vector<double>(columns_)};
-  std::memcpy(&waiting_->time, snapshot.data(), sizeof(Nanoseconds));
-  std::memcpy(&given, snapshot.data() + sizeof(Nanoseconds), sizeof(given));
-  std::memcpy(waiting_->values.data(), snapshot.data() + kHead, columns_ * sizeof(double));
-  given_ = static_cast<std::size_t>(given);
 }
 
 std::string sensor_message(const std::vector<std::string>& columns, const Row& row) {

@@ -40,24 +40,6 @@ class SensorPayload {
   std::size_t columns_, max_bytes_;
 };
 
-// The messages of one asset as rows: parts of one instant become one row, whole readings pass as they are. Thread rule:
-// one thread an object.
-class RowAssembler {
- public:
-  explicit RowAssembler(std::size_t columns) : columns_(columns) {}
-  // `received` stands in where the message has no time.
-  void add(const SensorPayload::Reading& reading, Nanoseconds received, std::vector<Row>& rows);
-  void finish(std::vector<Row>& rows);  // gives out what waits
-  // What waits, as bytes; restoring it goes on as if nothing had happened.
-  std::string snapshot() const;
-  void restore(std::string_view snapshot);  // throws Error(bad_input)
-
- private:
-  std::size_t columns_;
-  std::optional<Row> waiting_;
-  std::size_t given_ = 0;
-};
-
 // {"time": "..", "a": 1.0, ..} of a row; a missing value is left out.
 std::string sensor_message(const std::vector<std::string>& columns, const Row& row);
 

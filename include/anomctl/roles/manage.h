@@ -5,17 +5,66 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "anomctl/detection/bundle.h"
 #include "anomctl/detection/detector.h"
+#include "anomctl/detection/sensor_faults.h"
 #include "anomctl/io/mqtt/client.h"
 #include "anomctl/io/net/http_client.h"
+#include "anomctl/io/notify/notifier.h"
 #include "anomctl/model/window_model.h"
 #include "anomctl/roles/generate.h"
 
 namespace anomctl {
+
+// From readings to rows, and what is told of an asset beside its score (docs/streams.md).
+struct ReadingSettings {
+  Duration period;
+  std::string fill = "hold";
+  std::optional<Duration> max_gap, late;
+  Duration max_skew;
+  double no_data_after = 3;
+  std::optional<std::string> active_when;
+  bool sensor_faults = true;
+  std::vector<std::string> sensor_range;
+  double range_spans = SensorFaultSettings{}.spans;
+  double stuck_factor = SensorFaultSettings{}.stuck_factor;
+  std::vector<std::string> maintenance;
+
+  static void fields(auto& self, auto&& field) {
+    field("period", self.period,
+          "put readings on a grid of this step, for sensors that publish apart or at different rates; 0: rows keep "
+          "their stamps");
+    field("fill", self.fill, "on the grid: the last value, or the line between neighbours (a row then waits for them)",
+          OneOf{{"hold", "interpolate"}});
+    field("max_gap", self.max_gap,
+          "a value stands in for no longer than this, and a longer pause starts the window anew; 0: never; left out: 5 "
+          "periods");
+    field(
+        "late", self.late,
+        "wait so long, by the stamps, for readings that come in the wrong order; left out: one period on a grid, else "
+        "0");
+    field("max_skew", self.max_skew,
+          "a stamp further than this from its arrival is a fault of the sender's clock; 0: not looked at (recorded "
+          "readings are old)");
+    field("no_data_after", self.no_data_after, "periods of silence until an asset's state is no_data; 0: never",
+          AtLeast{0});
+    field("active_when", self.active_when, "the machine is at work: 'rpm > 100', instead of what the bundle says");
+    field("sensor_faults", self.sensor_faults,
+          "tell stuck, dead and impossible sensors by rules, and mask them from the model");
+    field("sensor_range", self.sensor_range, "what a sensor can show: flow=0..40; may be repeated");
+    field("range_spans", self.range_spans,
+          "other sensors are out of range so many train ranges beyond their train range; 0: never", AtLeast{0});
+    field("stuck_factor", self.stuck_factor,
+          "a sensor is stuck when it stands still so many times longer than ever in training; 0: never", AtLeast{0});
+    field("maintenance", self.maintenance,
+          "mute alerts: SENSOR@START/END, SENSOR may be all; more windows come on ORG/maintenance/SENSOR");
+  }
+};
 
 struct ManageSettings {
   MqttSettings mqtt;
@@ -24,7 +73,8 @@ struct ManageSettings {
   std::string server_url, model;
   std::optional<double> threshold;
   EpisodeSettings episodes;
-  double max_gap_periods = 5;
+  ReadingSettings readings;
+  NotifySettings notify;
   std::string shard;
   fs::path state_dir;
   bool durable = false;
@@ -46,8 +96,9 @@ struct ManageSettings {
     field("model", self.model, "the server's model (default: the only one)");
     field("threshold", self.threshold, "this limit instead of the bundle's");
     EpisodeSettings::fields(self.episodes, field);
-    field("max_gap_periods", self.max_gap_periods, "a longer pause between rows starts the window anew; 0: never",
-          AtLeast{0});
+    field("latch", self.episodes.latch, "an episode stays open until it is acknowledged on the maintenance topic");
+    ReadingSettings::fields(self.readings, field);
+    NotifySettings::fields(self.notify, field);
     field("shard", self.shard, "judge only a part of the assets: i/n, from 0/n on");
     field("state_dir", self.state_dir,
           "folder that keeps readings, verdicts, windows and episodes over a restart or a kill: a reading is in it "
@@ -88,6 +139,11 @@ struct ManageParts {
 
 struct ManageCounts {
   std::int64_t messages = 0, unreadable = 0, left_out = 0;  // left_out: of assets beyond max_assets
+  std::int64_t readings = 0, duplicates = 0, conflicting = 0, late = 0, set_back = 0, skewed = 0, crowded = 0;
+  std::int64_t idle = 0, silent = 0, faulty = 0,
+               gaps = 0;  // verdicts idle, no_data; rows with a sensor fault; restarts
+  std::int64_t muted_verdicts = 0, muted_alerts = 0;
+  std::int64_t notified = 0, not_notified = 0;  // alerts to webhooks and commands
   std::int64_t rows = 0, verdicts = 0, anomalous = 0, episodes = 0, assets = 0;
   std::int64_t repeated = 0;   // delivered again, and recognised
   std::int64_t missing = 0;    // rows that never came, where a connection began

@@ -39,6 +39,8 @@ std::pair<std::int64_t, std::int64_t> parse_shard(const std::string& text) {
 Assets::Assets(const ManageSettings& settings, std::shared_ptr<const Bundle> bundle, JudgeFactory make_judge)
     : settings_(settings), bundle_(std::move(bundle)), make_judge_(std::move(make_judge)) {
   std::tie(shard_, shards_) = parse_shard(settings.shard);
+  alignment_ = alignment_settings(settings.readings, bundle_->period_s);
+  const Detector tried(bundle_, nullptr, detector_options(""));  // what does not go together is said at the start
 }
 
 bool Assets::ours(std::string_view name) const {
@@ -50,6 +52,39 @@ bool Assets::ours(std::string_view name) const {
   return shards_ == 1 || name_hash(name) % static_cast<std::uint64_t>(shards_) == static_cast<std::uint64_t>(shard_);
 }
 
+Nanoseconds period_of(const ReadingSettings& settings, double bundle_period_s) {
+  return settings.period.ns > 0 ? settings.period.ns : static_cast<Nanoseconds>(bundle_period_s * 1e9);
+}
+
+AlignmentSettings alignment_settings(const ReadingSettings& settings, double bundle_period_s) {
+  AlignmentSettings alignment;
+  alignment.grid.period = settings.period.ns;
+  alignment.grid.fill = settings.fill == "interpolate" ? Fill::interpolate : Fill::hold;
+  alignment.grid.max_gap = settings.max_gap.value_or(Duration{5 * period_of(settings, bundle_period_s)}).ns;
+  if (alignment.grid.period > 0 && alignment.grid.max_gap < alignment.grid.period)
+    throw UsageError("max-gap must not be shorter than period");
+  if (alignment.grid.period == 0 && alignment.grid.fill == Fill::interpolate)
+    throw UsageError("fill interpolate needs period: rows that keep their stamps are not filled");
+  alignment.late = settings.late.value_or(settings.period).ns;
+  alignment.max_skew = settings.max_skew.ns;
+  return alignment;
+}
+
+DetectorOptions Assets::detector_options(const std::string& name) const {
+  const ReadingSettings& readings = settings_.readings;
+  DetectorOptions options;
+  options.asset = name;
+  options.threshold = settings_.threshold;
+  options.max_gap_periods = static_cast<double>(alignment_.grid.max_gap) / 1e9 / bundle_->period_s;
+  options.episodes = settings_.episodes;
+  options.active_when = readings.active_when;
+  options.faults.enabled = readings.sensor_faults;
+  for (const std::string& text : readings.sensor_range) options.faults.ranges.push_back(parse_sensor_range(text));
+  options.faults.spans = readings.range_spans;
+  options.faults.stuck_factor = readings.stuck_factor;
+  return options;
+}
+
 Asset* Assets::find(const std::string& name) {
   auto& slot = assets_[name];
   if (!slot) {
@@ -57,12 +92,8 @@ Asset* Assets::find(const std::string& name) {
       assets_.erase(name);
       return nullptr;
     }
-    DetectorOptions options;
-    options.asset = name;
-    options.threshold = settings_.threshold;
-    options.max_gap_periods = settings_.max_gap_periods;
-    options.episodes = settings_.episodes;
-    slot = std::make_unique<Asset>(name, Detector(bundle_, nullptr, options), bundle_->columns.size());
+    slot = std::make_unique<Asset>(name, Detector(bundle_, nullptr, detector_options(name)),
+                                   Alignment(alignment_, bundle_->columns.size()));
     slot->judge = make_judge_(*slot);
   }
   if (!slot->waiting) {
@@ -80,14 +111,17 @@ void Assets::flush() {
   touched_.clear();
 }
 
-void Assets::finish() {
+std::int64_t Assets::finish() {
+  std::int64_t n = 0;
   std::vector<Row> rows;
   for (auto& [name, asset] : assets_) {
-    asset->assembler.finish(rows);
+    asset->alignment.finish(rows);
     for (const Row& row : rows) asset->judge->push(row);
     asset->judge->flush();
+    n += static_cast<std::int64_t>(rows.size());
     rows.clear();
   }
+  return n;
 }
 
 void Assets::changed(Asset& asset, std::int64_t reading) {
@@ -100,16 +134,20 @@ void Assets::changed(Asset& asset, std::int64_t reading) {
 
 std::int64_t Assets::needed_from() const { return unsaved_.empty() ? newest_ + 1 : unsaved_.front()->unsaved_from; }
 
-// "UPTO LENGTH\n", the detector's snapshot of that length, the assembler's.
 std::vector<std::pair<std::string, std::string>> Assets::states(std::size_t limit, bool all) {
   std::vector<std::pair<std::string, std::string>> states;
   const Nanoseconds now = system_clock().steady();
   while (!unsaved_.empty() && (all || states.size() < limit)) {
     Asset& asset = *unsaved_.front();
     if (!all && now - asset.unsaved_since < settings_.snapshot_every.ns) break;
-    const std::string detector = asset.detector.snapshot();
-    states.emplace_back(asset.name,
-                        fmt::format("{} {}\n", asset.upto, detector.size()) + detector + asset.assembler.snapshot());
+    StateWriter out;
+    out.number(asset.upto);
+    out.text(asset.detector.snapshot());
+    asset.alignment.write(out);
+    for (const std::int64_t n : {asset.silence.received, asset.silence.stamp, asset.silence.told}) out.number(n);
+    out.number(static_cast<std::uint64_t>(asset.withheld.size()));
+    for (const auto& [id, episode] : asset.withheld) write_episode(out, episode);
+    states.emplace_back(asset.name, out.bytes());
     asset.unsaved_from = 0;
     unsaved_.pop_front();
   }
@@ -120,20 +158,24 @@ void Assets::restore(const std::string& name, const std::string& state) {
   Asset* asset = find(name);
   if (asset == nullptr) return;
   try {
-    const std::string_view view = state;
-    const std::size_t space = view.find(' '), end = view.find('\n');
-    std::int64_t upto = 0, length = 0;
-    if (end == std::string_view::npos || space > end || !parse_count(view.substr(0, space), upto) ||
-        !parse_count(view.substr(space + 1, end - space - 1), length) || length < 0 ||
-        static_cast<std::size_t>(length) > view.size() - end - 1)
-      throw input_error("it has another form");
-    const auto size = static_cast<std::size_t>(length);
-    asset->detector.restore(state.substr(end + 1, size));
-    asset->assembler.restore(view.substr(end + 1 + size));
+    StateReader in(state);
+    const auto upto = in.number<std::int64_t>();
+    asset->detector.restore(in.text());
+    asset->alignment.read(in);
+    for (std::int64_t* n : {&asset->silence.received, &asset->silence.stamp, &asset->silence.told})
+      *n = in.number<std::int64_t>();
+    for (auto n = in.number<std::uint64_t>(); n > 0; --n) {
+      Episode episode = read_episode(in);
+      asset->withheld[episode.id] = std::move(episode);
+    }
+    if (!in.empty()) throw input_error("it holds more than it should");
     asset->upto = upto;
     newest_ = std::max(newest_, upto);
   } catch (const Error& error) {
     log_warning("{}: its saved state is of no use, it starts anew: {}", name, error.what());
+    asset->alignment = Alignment(alignment_, bundle_->columns.size());
+    asset->silence = {};
+    asset->withheld.clear();
   }
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <future>
+#include <mutex>
 #include <thread>
 
 #include "anomctl/core/error.h"
@@ -33,7 +34,8 @@ class Manager {
         stream_(
             settings, parts, [this](std::string t, std::string p) { outbox_.add(std::move(t), std::move(p)); }, stop),
         outbox_(outbox_settings()),
-        inbox_(inbox_settings()) {
+        inbox_(inbox_settings()),
+        filters_{settings.topic.topic_org + "/sensor/+", settings.topic.topic_org + "/maintenance/+"} {
     for (const std::string& asset : outbox_.assets())
       if (const auto state = outbox_.state(asset)) stream_.restore(asset, *state);
     if (!settings.record.empty()) recorder_.emplace(settings.record, settings.topic.topic_org + "/sensor/");
@@ -49,7 +51,8 @@ class Manager {
     auto out_connected = std::async(std::launch::async, [&] { return out.connect(stop_); });
     const bool in_connected = in.connect(stop_);
     if (!out_connected.get() || !in_connected) return counts();
-    in.subscribe(settings_.topic.topic_org + "/sensor/+");
+    for (const std::string& filter : filters_) in.subscribe(filter);
+    listening_since_ = system_clock().now();
     reconnected_ = false;
     tell("ready");
     log_info("judging {}/sensor/{} with {}", settings_.topic.topic_org, settings_.topic.topic_sensor,
@@ -83,6 +86,9 @@ class Manager {
     ManageCounts done = counts();
     done.all_published = out.flush(settings_.drain_timeout, given_up_.get_token());
     outbox_.commit(outbox_.judged(), {}, given_up_.get_token());  // forgets what was acknowledged
+    stream_.finish_notices(settings_.drain_timeout);
+    done.notified = stream_.counts().notified;
+    done.not_notified = stream_.counts().not_notified;
     done.kept = static_cast<std::int64_t>(outbox_.waiting());
     tell("stopped");
     out.flush(seconds(2));
@@ -139,14 +145,28 @@ class Manager {
   MqttParts in_parts() {
     MqttParts parts;
     parts.client_id = id_;
-    parts.on_connected = [this] { reconnected_ = true; };
+    parts.on_connected = [this] { connected_ = reconnected_ = true; };
+    parts.on_lost = [this](const std::string&) { connected_ = false; };  // the other connection says so
     parts.on_message = [this](MqttMessage message) {
-      if (message.retained) return;  // an old reading, not a new one
       const std::size_t slash = message.topic.rfind('/');
+      const bool of_sensor = message.topic.substr(0, slash).ends_with("/sensor");
+      if (of_sensor && message.retained) return;  // an old reading, not a new one
       Reading reading{0, message.topic.substr(slash + 1), std::move(message.payload), system_clock().now()};
-      if (stream_.ours(reading.asset)) inbox_.put(std::move(reading));
+      if (of_sensor && !stream_.ours(reading.asset)) return;
+      mark(reading.payload, of_sensor);
+      std::lock_guard lock(putting_);
+      inbox_.put(std::move(reading));
     };
     return parts;
+  }
+
+  // Notes of silent assets go through the queue of readings, so that a restart and a recording know of them.
+  void look_for_silence() {
+    const Nanoseconds now = system_clock().now();
+    const std::unique_lock lock(putting_, std::try_to_lock);
+    if (!lock || !connected_ || closed_ || !inbox_.idle() || !inbox_.trouble().empty()) return;
+    for (const std::string& asset : stream_.silent(now, listening_since_))
+      inbox_.put({0, asset, std::string(1, kSilenceMark), now});
   }
 
   std::string status_topic() const { return fmt::format("{}/status/{}", settings_.topic.topic_org, id_); }
@@ -261,7 +281,11 @@ class Manager {
                     outbox_.keeps() ? ", they are for the next start" : "");
         break;
       }
-      if (reconnected_.exchange(false)) stream_.missing().connected(system_clock().now());
+      if (reconnected_.exchange(false)) {
+        listening_since_ = system_clock().now();
+        stream_.missing().connected(listening_since_);
+      }
+      if (!reading) look_for_silence();
       if (system_clock().steady() - looked > kSecond) {
         looked = system_clock().steady();
         inbox_.settle(outbox_.judged(), std::min(outbox_.judged(), stream_.needed_from() - 1));
@@ -287,7 +311,10 @@ class Manager {
   MqttClient* out_ = nullptr;
   std::string trouble_;
   std::int64_t told_dropped_ = 0, told_missing_ = 0;
-  std::atomic<bool> reconnected_{false}, gate_closed_{false}, closed_{false};
+  std::vector<std::string> filters_;  // of the readings, of maintenance
+  std::mutex putting_;                // of the inbox
+  Nanoseconds listening_since_ = 0;   // wall
+  std::atomic<bool> connected_{true}, reconnected_{false}, gate_closed_{false}, closed_{false};
   std::atomic<Nanoseconds> drain_until_{0};
 };
 
@@ -320,6 +347,8 @@ void validate(const ManageSettings& settings) {
   if (!settings.replay.empty() && !(settings.state_dir.empty() && settings.record.empty()))
     throw UsageError("replay excludes state-dir and record: it starts from nothing and keeps nothing");
   parse_shard(settings.shard);
+  for (const std::string& text : settings.readings.sensor_range) parse_sensor_range(text);
+  const Maintenance tried(settings.readings.maintenance);
 }
 
 ManageCounts run_manage(const ManageSettings& settings, const ManageParts& parts, std::stop_token stop) {

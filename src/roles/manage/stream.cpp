@@ -2,11 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
+#include "anomctl/core/stop.h"
 
 namespace anomctl::manage {
 namespace {
+
+// Among the states of assets; no topic level can be this.
+constexpr const char* kMaintenanceState = "/maintenance";
 
 // The bundle as the server describes it, without weights.
 std::shared_ptr<const Bundle> remote_bundle(const v2::RemoteModel& remote) {
@@ -29,11 +35,19 @@ std::vector<std::string> names_of(const std::vector<Column>& columns) {
 }  // namespace
 
 Stream::Stream(const ManageSettings& settings, const ManageParts& parts, Send send, std::stop_token stop)
-    : settings_(settings), parts_(parts), send_(std::move(send)), stop_(std::move(stop)) {
+    : settings_(settings),
+      parts_(parts),
+      send_(std::move(send)),
+      stop_(std::move(stop)),
+      maintenance_(settings.readings.maintenance) {
   open_model();
   assets_ = std::make_unique<Assets>(settings_, bundle_, [this](Asset& asset) { return make_judge(asset); });
   payload_ = std::make_unique<SensorPayload>(names_of(bundle_->columns));
   missing_.emplace(bundle_->period_s);
+  no_data_after_ = static_cast<Nanoseconds>(settings.readings.no_data_after *
+                                            static_cast<double>(period_of(settings.readings, bundle_->period_s)));
+  // A replay tells nobody: its alerts were told when they were new.
+  if (settings.replay.empty()) notifier_ = std::make_unique<Notifier>(settings.notify, parts.http);
 }
 
 void Stream::open_model() {
@@ -44,13 +58,21 @@ void Stream::open_model() {
   }
   server_ = std::make_unique<v2::Client>(settings_.server_url, settings_.model, parts_.http);
   bundle_ = remote_bundle(server_->describe());
+  RemoteParts remote;
+  const std::size_t k = bundle_->columns.size(), rows = static_cast<std::size_t>(bundle_->settings.window_size) + 1;
+  remote.judge = [this, rows, k](std::span<const double> windows, std::size_t n) {
+    return server_->judge(windows, n, rows, k);
+  };
+  remote.ready = [this] { return server_->ready(); };
+  remote.wait = [this](Duration pause) { return wait_for_stop(stop_, pause.ns / kMillisecond + 1); };
+  remote_batch_ = std::make_unique<RemoteBatch>(std::move(remote), bundle_->targets(),
+                                                static_cast<std::size_t>(settings_.batch_size));
 }
 
 std::unique_ptr<RowJudge> Stream::make_judge(Asset& asset) {
   const VerdictSink sink = [this, &asset](const Verdict& verdict) { publish(asset, verdict); };
-  if (server_ == nullptr) return std::make_unique<LocalJudge>(asset.detector, *batch_, sink);
-  return std::make_unique<RemoteJudge>(asset.detector, *server_, bundle_->targets(), bundle_->columns.size(),
-                                       static_cast<std::size_t>(settings_.batch_size), sink, stop_);
+  if (remote_batch_) return std::make_unique<BatchedJudge<RemoteBatch>>(asset.detector, *remote_batch_, sink);
+  return std::make_unique<BatchedJudge<ModelBatch>>(asset.detector, *batch_, sink);
 }
 
 void Stream::take(const Reading& reading, bool silent) {
@@ -58,6 +80,8 @@ void Stream::take(const Reading& reading, bool silent) {
     flush();
     silent_ = silent;
   }
+  if (!reading.payload.empty() && reading.payload.front() == kSilenceMark) return take_silence(reading);
+  if (!reading.payload.empty() && reading.payload.front() == kMaintenanceMark) return take_maintenance(reading);
   Asset* asset = assets_->find(reading.asset);
   const SensorPayload::Result result = payload_->parse(reading.payload);
   if (!result.readings.empty())
@@ -80,19 +104,78 @@ void Stream::take(const Reading& reading, bool silent) {
     return;
   }
   rows_.clear();
-  for (const auto& part : result.readings) asset->assembler.add(part, reading.received, rows_);
+  for (const auto& part : result.readings) asset->alignment.add(part, reading.received, rows_);
+  asset->silence.heard(reading.received);
   assets_->changed(*asset, reading.number);
-  for (const Row& row : rows_) asset->judge->push(row);
-  if (!silent) counts_.rows += static_cast<std::int64_t>(rows_.size());
+  judge_rows(*asset);
+}
+
+void Stream::judge_rows(Asset& asset) {
+  if (!rows_.empty()) asset.silence.stamp = rows_.back().time;
+  for (const Row& row : rows_) asset.judge->push(row);
+  if (!silent_) counts_.rows += static_cast<std::int64_t>(rows_.size());
+}
+
+std::vector<std::string> Stream::silent(Nanoseconds now, Nanoseconds listening_since) const {
+  std::vector<std::string> names;
+  for (const auto& [name, asset] : assets_->all())
+    if (asset->silence.due(now, listening_since, no_data_after_)) names.push_back(name);
+  return names;
+}
+
+void Stream::take_silence(const Reading& reading) {
+  Asset* asset = assets_->find(reading.asset);
+  if (asset == nullptr || reading.number <= asset->upto) return;
+  assets_->changed(*asset, reading.number);
+  if (!asset->silence.due(reading.received, 0, no_data_after_)) return;  // a reading came before the note
+  rows_.clear();
+  asset->alignment.finish(rows_);
+  judge_rows(*asset);
+  flush();
+  const Nanoseconds last = asset->silence.stamp;
+  if (const auto time = asset->silence.tell(reading.received, no_data_after_)) {
+    counts_.silent += !silent_;
+    publish(*asset, asset->detector.silence(last, *time));
+  }
+}
+
+void Stream::take_maintenance(const Reading& reading) {
+  MaintenanceMessage message;
+  try {
+    message = parse_maintenance(reading.payload.substr(1), reading.received);
+  } catch (const Error& error) {
+    counts_.unreadable += !silent_;
+    log_warning("a message of maintenance for {} cannot be used: {}", reading.asset, error.what());
+    return;
+  }
+  flush();  // what came before is judged as it was then
+  if (!message.acknowledge) {
+    log_info("{}: {} maintenance windows", reading.asset, message.windows.size());
+    maintenance_.set(reading.asset, std::move(message.windows));
+    return;
+  }
+  Asset* asset = assets_->find(reading.asset);
+  if (asset == nullptr || reading.number <= asset->upto) return;
+  assets_->changed(*asset, reading.number);
+  asset->detector.acknowledge();
 }
 
 void Stream::flush() { assets_->flush(); }
-void Stream::finish() { assets_->finish(); }
+void Stream::finish() { counts_.rows += assets_->finish(); }
 std::vector<std::pair<std::string, std::string>> Stream::states(std::size_t limit, bool all) {
-  return assets_->states(limit, all);
+  auto states = assets_->states(limit, all);
+  if (maintenance_.changed()) states.emplace_back(kMaintenanceState, maintenance_.write());
+  return states;
 }
 std::int64_t Stream::needed_from() const { return assets_->needed_from(); }
-void Stream::restore(const std::string& asset, const std::string& state) { assets_->restore(asset, state); }
+void Stream::restore(const std::string& asset, const std::string& state) {
+  if (asset != kMaintenanceState) return assets_->restore(asset, state);
+  try {
+    maintenance_.read(state);
+  } catch (const Error& error) {
+    log_warning("the saved maintenance windows are of no use: {}", error.what());
+  }
+}
 
 bool Stream::stamped(const std::string& payload) const {
   const SensorPayload::Result result = payload_->parse(payload);
@@ -102,22 +185,68 @@ bool Stream::stamped(const std::string& payload) const {
 const ManageCounts& Stream::counts() {
   counts_.missing = missing_->rows();
   counts_.assets = static_cast<std::int64_t>(assets_->size());
+  AlignmentCounts alignment;
+  counts_.faulty = counts_.gaps = 0;
+  for (const auto& [name, asset] : assets_->all()) {
+    alignment += asset->alignment.counts();
+    counts_.faulty += asset->detector.counts().fault_rows;
+    counts_.gaps += asset->detector.counts().gaps;
+  }
+  counts_.readings = alignment.readings;
+  counts_.duplicates = alignment.duplicates;
+  counts_.conflicting = alignment.conflicting;
+  counts_.late = alignment.late;
+  counts_.set_back = alignment.set_back;
+  counts_.skewed = alignment.skewed;
+  counts_.crowded = alignment.crowded;
+  if (notifier_) {
+    counts_.notified = notifier_->counts().delivered;
+    counts_.not_notified = notifier_->counts().dropped;
+  }
   return counts_;
 }
 
-void Stream::publish(Asset& asset, const Verdict& verdict) {
-  const std::vector<Episode> episodes = asset.detector.take_episodes();
-  if (silent_) return;
-  const std::string& org = settings_.topic.topic_org;
-  ++counts_.verdicts;
-  counts_.anomalous += verdict.is_anomaly;
-  send_(fmt::format("{}/anomaly/{}", org, asset.name), to_json(verdict).dump());
-  if (parts_.on_verdict) parts_.on_verdict(asset.name, verdict);
-  for (const Episode& episode : episodes) {
-    counts_.episodes += !episode.closed;
-    send_(fmt::format("{}/alert/{}", org, asset.name), to_json(episode).dump());
-    if (parts_.on_episode) parts_.on_episode(episode);
+void Stream::finish_notices(Duration timeout) {
+  if (notifier_) notifier_->finish(timeout);
+}
+
+void Stream::publish(Asset& asset, Verdict verdict) {
+  const MaintenanceWindow* window = maintenance_.at(asset.name, verdict.time);
+  if (window != nullptr) {
+    verdict.state = State::muted;
+    verdict.reason =
+        fmt::format("maintenance{}{}: {}", window->reason.empty() ? "" : ", ", window->reason, verdict.reason);
   }
+  if (!silent_) {
+    ++counts_.verdicts;
+    counts_.anomalous += verdict.is_anomaly;
+    counts_.idle += verdict.state == State::idle;
+    counts_.muted_verdicts += window != nullptr;
+    send_(fmt::format("{}/anomaly/{}", settings_.topic.topic_org, asset.name), to_json(verdict).dump());
+    if (parts_.on_verdict) parts_.on_verdict(asset.name, verdict);
+  }
+  for (Episode& episode : asset.detector.take_episodes()) {
+    if (episode.closed && asset.withheld.erase(episode.id) > 0) continue;  // nobody was told of it
+    if (window == nullptr || episode.closed) {
+      tell(asset, episode);
+      continue;
+    }
+    counts_.muted_alerts += !silent_;
+    const std::string id = episode.id;
+    asset.withheld[id] = std::move(episode);
+  }
+  // What began during maintenance and outlasts it is told now.
+  if (window != nullptr || asset.withheld.empty()) return;
+  for (const auto& [id, episode] : std::exchange(asset.withheld, {})) tell(asset, episode);
+}
+
+void Stream::tell(Asset& asset, const Episode& episode) {
+  if (silent_) return;
+  counts_.episodes += !episode.closed;
+  std::string payload = to_json(episode).dump();
+  if (notifier_) notifier_->tell(payload);
+  send_(fmt::format("{}/alert/{}", settings_.topic.topic_org, asset.name), std::move(payload));
+  if (parts_.on_episode) parts_.on_episode(episode);
 }
 
 }  // namespace anomctl::manage

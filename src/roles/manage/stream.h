@@ -14,6 +14,7 @@
 #include "anomctl/roles/manage.h"
 #include "roles/manage/assets.h"
 #include "roles/manage/inbox.h"
+#include "roles/manage/maintenance.h"
 #include "roles/manage/missing_rows.h"
 
 namespace anomctl::manage {
@@ -28,6 +29,9 @@ class Stream {
 
   // `silent`: it was told already, only the state goes on.
   void take(const Reading& reading, bool silent);
+  // Assets that have been silent for too long at `now` (wall time), for which nobody was listening before
+  // `listening_since`: a note of each is to be put among the readings.
+  std::vector<std::string> silent(Nanoseconds now, Nanoseconds listening_since) const;
   // Judges what waits for a batch: all that the readings so far brought about has been sent.
   void flush();
   // Rows that wait for more sensors are given out as they are.
@@ -46,11 +50,17 @@ class Stream {
   bool stamped(const std::string& payload) const;
   const Bundle& bundle() const { return *bundle_; }
   const ManageCounts& counts();
+  // Waits for webhooks and commands, at most so long.
+  void finish_notices(Duration timeout);
 
  private:
   void open_model();
   std::unique_ptr<RowJudge> make_judge(Asset& asset);
-  void publish(Asset& asset, const Verdict& verdict);
+  void take_silence(const Reading& reading);
+  void take_maintenance(const Reading& reading);
+  void judge_rows(Asset& asset);
+  void publish(Asset& asset, Verdict verdict);
+  void tell(Asset& asset, const Episode& episode);
 
   const ManageSettings& settings_;
   const ManageParts& parts_;
@@ -59,9 +69,13 @@ class Stream {
   std::shared_ptr<const Bundle> bundle_;
   std::unique_ptr<v2::Client> server_;
   std::unique_ptr<ModelBatch> batch_;
+  std::unique_ptr<RemoteBatch> remote_batch_;  // with a server
   std::unique_ptr<Assets> assets_;
   std::unique_ptr<SensorPayload> payload_;
   std::optional<MissingRows> missing_;
+  Maintenance maintenance_;
+  std::unique_ptr<Notifier> notifier_;
+  Nanoseconds no_data_after_ = 0;
   std::vector<Row> rows_;
   ManageCounts counts_;
   Nanoseconds complained_ = 0;
