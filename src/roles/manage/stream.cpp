@@ -57,7 +57,7 @@ void Stream::open_model() {
     return;
   }
   server_ = std::make_unique<v2::Client>(settings_.server_url, settings_.model, parts_.http);
-  bundle_ = remote_bundle(server_->describe());
+  bundle_ = remote_bundle(describe_server());
   RemoteParts remote;
   const std::size_t k = bundle_->columns.size(), rows = static_cast<std::size_t>(bundle_->settings.window_size) + 1;
   remote.judge = [this, rows, k](std::span<const double> windows, std::size_t n) {
@@ -67,6 +67,21 @@ void Stream::open_model() {
   remote.wait = [this](Duration pause) { return wait_for_stop(stop_, pause.ns / kMillisecond + 1); };
   remote_batch_ = std::make_unique<RemoteBatch>(std::move(remote), bundle_->targets(),
                                                 static_cast<std::size_t>(settings_.batch_size));
+}
+
+// A server that was started together with us may still be loading.
+v2::RemoteModel Stream::describe_server() {
+  const Nanoseconds give_up = system_clock().steady() + settings_.mqtt.connect_timeout.ns;
+  Backoff backoff(milliseconds(100), seconds(2));
+  for (bool told = false;; told = true) {
+    try {
+      return server_->describe();
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::unreachable || system_clock().steady() >= give_up) throw;
+      if (!told) log_info("{}; trying again for {}", error.what(), format_duration(settings_.mqtt.connect_timeout));
+      if (wait_for_stop(stop_, backoff.next().ns / kMillisecond)) throw;
+    }
+  }
 }
 
 std::unique_ptr<RowJudge> Stream::make_judge(Asset& asset) {

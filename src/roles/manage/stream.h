@@ -55,6 +55,7 @@ class Stream {
 
  private:
   void open_model();
+  v2::RemoteModel describe_server();
   std::unique_ptr<RowJudge> make_judge(Asset& asset);
   void take_silence(const Reading& reading);
   void take_maintenance(const Reading& reading);
