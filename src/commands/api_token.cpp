@@ -13,7 +13,7 @@ int api_token(const ApiTokenOptions& options, Context& context) {
   const Scopes scopes = Scopes::of(options.scopes);
   if (scopes.empty()) throw UsageError("scopes: give one or more of infer, read, admin");
   const std::string before = fs::exists(options.token_file) ? read_file(options.token_file, kMiB) : "";
-  ApiTokens(before, options.token_file.string());  // a file that is broken is not written over
+  const ApiTokens readable(before, options.token_file.string());  // a file that is broken is not written over
   std::string token, line;
   if (options.certificate) {
     line = api_certificate_line(options.name, scopes);

@@ -39,10 +39,12 @@ std::string to_string(SensorFaultKind kind) {
 
 SensorRange parse_sensor_range(const std::string& text) {
   const std::size_t equals = text.rfind('='), dots = text.find("..", equals == std::string::npos ? 0 : equals);
-  const UsageError wrong(fmt::format("sensor-range '{}': expected SENSOR=LOW..HIGH, as in flow=0..40", text));
-  if (equals == std::string::npos || equals == 0 || dots == std::string::npos) throw wrong;
+  const auto wrong = [&] {
+    return UsageError(fmt::format("sensor-range '{}': expected SENSOR=LOW..HIGH, as in flow=0..40", text));
+  };
+  if (equals == std::string::npos || equals == 0 || dots == std::string::npos) throw wrong();
   const auto low = number_of(text.substr(equals + 1, dots - equals - 1)), high = number_of(text.substr(dots + 2));
-  if (!low || !high || *low >= *high) throw wrong;
+  if (!low || !high || *low >= *high) throw wrong();
   return {text.substr(0, equals), *low, *high};
 }
 

@@ -60,11 +60,13 @@ MaintenanceMessage parse_maintenance(const std::string& payload, Nanoseconds rec
 Maintenance::Maintenance(const std::vector<std::string>& settings) {
   for (const std::string& text : settings) {
     const std::size_t at = text.find('@'), slash = text.find('/', at == std::string::npos ? 0 : at);
-    const UsageError wrong(fmt::format(
-        "maintenance '{}': expected SENSOR@START/END, as in blade@2026-01-02T08:00:00Z/2026-01-02T10:00:00Z", text));
-    if (at == 0 || at == std::string::npos || slash == std::string::npos) throw wrong;
+    const auto wrong = [&] {
+      return UsageError(fmt::format(
+          "maintenance '{}': expected SENSOR@START/END, as in blade@2026-01-02T08:00:00Z/2026-01-02T10:00:00Z", text));
+    };
+    if (at == 0 || at == std::string::npos || slash == std::string::npos) throw wrong();
     const auto start = parse_stamp(text.substr(at + 1, slash - at - 1)), end = parse_stamp(text.substr(slash + 1));
-    if (!start || !end || end->time < start->time) throw wrong;
+    if (!start || !end || end->time < start->time) throw wrong();
     configured_[text.substr(0, at)].push_back({start->time, end->time, "planned"});
   }
 }
