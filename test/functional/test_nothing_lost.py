@@ -129,7 +129,9 @@ def killed_at_random_points(plant, broker, wire, listener, folder, *, kills, see
     end(process)
     repeats = check(plant, folder, wire, listener)
     print(f"{kills} kills, {sender.sent} readings, {repeats} messages came twice")
-    assert sender.sent > 20 * kills and repeats > 0  # or the kills missed what lies between sent and acknowledged
+    assert sender.sent > 20 * kills
+    # Many kills that all missed what lies between sent and acknowledged would prove nothing; a few may miss it by chance.
+    assert repeats > 0 or kills < 20
 
 
 def test_killed_at_twenty_random_points(plant, broker, wire, listener, tmp_path):
