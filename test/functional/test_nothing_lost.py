@@ -38,21 +38,32 @@ def wire(broker):
 
 
 class Sender:
-    """Publishes rows of the three assets in turn, a second of stamps apart, until told to stop."""
+    """Publishes rows of the three assets in turn, a second of stamps apart, until told to stop. After its connection broke
+    it waits until the broker has all it sent before: paho sends what is published while it connects ahead of what it
+    sends again, and a reading behind one that is minutes ahead is late, not lost."""
 
     def __init__(self, port, seed, pause=0.006):
         self.sent, self.random, self.ended, self.pause = 0, random.Random(seed), threading.Event(), pause
-        self.acknowledged = set()
+        self.acknowledged, self.broken = set(), False
         self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"sender-{port}", clean_session=False)
         self.client.reconnect_delay_set(1, 1)
         self.client.on_publish = lambda _client, _data, mid, *_: self.acknowledged.add(mid)
+        self.client.on_disconnect = self.break_off
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
+    def break_off(self, *_):
+        self.broken = True
+
     def run(self):
         while not self.ended.is_set():
+            if self.broken:
+                if len(self.acknowledged) < self.sent:
+                    self.ended.wait(self.pause)
+                    continue
+                self.broken = False
             row, asset = divmod(self.sent, len(ASSETS))
             flow = self.random.gauss(0, 0.5)
             odd = 6 if row % 90 > 80 else 0  # an episode now and then
@@ -91,10 +102,10 @@ def published(listener):
     return [(topic, payload.decode()) for level in ("anomaly", "alert") for topic, payload in listener.payloads(level)]
 
 
-def check(plant, folder, wire, listener):
+def check(plant, folder, wire, listener, *more):
     """Every reading that was acknowledged on the wire has exactly the messages of an undisturbed run."""
     readings = once(wire.acknowledged)
-    expected = replayed(plant, folder, readings)
+    expected = replayed(plant, folder, readings, *more)
     got = published(listener)
     missing, foreign = set(expected) - set(got), set(got) - set(expected)
     assert not missing and not foreign, (len(missing), len(foreign), sorted(missing)[:2], sorted(foreign)[:2])
@@ -161,7 +172,10 @@ def composed_broker(make_broker, tmp_path):
 def test_broker_restarts_under_load(plant, composed_broker, tmp_path):
     broker, wire = composed_broker, Wire(composed_broker.port)
     listener = Listener(broker.port)
-    process = start_manage(plant, wire.url, listener, "--bundle", "pump.bundle", "--state-dir", tmp_path / "state")
+    # This mosquitto, come back, at times sends one message ahead of those it queued: with few in the queue it is ahead
+    # by less than the gap unless set.
+    gap = ("--max-gap", "1s")
+    process = start_manage(plant, wire.url, listener, "--bundle", "pump.bundle", "--state-dir", tmp_path / "state", *gap)
     sender = Sender(broker.port, 21)
     for _ in range(3):
         enough = len(wire.acknowledged) + 100
@@ -172,7 +186,7 @@ def test_broker_restarts_under_load(plant, composed_broker, tmp_path):
     wire.wait_for(lambda: len(set(wire.acknowledged)) == sender.sent, 60)
     listener.wait_for(lambda: len({p for _, p in listener.payloads("anomaly")}) == sender.sent, 60)
     end(process)
-    check(plant, tmp_path, wire, listener)
+    check(plant, tmp_path, wire, listener, *gap)
     assert wire.clients.count("manage-windmill-blade") == 4
     listener.close()
     wire.close()

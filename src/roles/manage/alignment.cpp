@@ -122,13 +122,31 @@ bool Alignment::complete(const Instant& instant) const {
   return instant.whole || std::all_of(instant.given.begin(), instant.given.end(), [](bool given) { return given; });
 }
 
+// A stamp far ahead in a regular stream is a pause, or a reading that overtook others: brokers that come back send one
+// ahead of what they queued (mosquitto 2.0.11 does). The next reading tells which; until then it is not given out, for
+// then all that it overtook would be late.
+bool Alignment::leaps(Nanoseconds before, Nanoseconds last, Nanoseconds time, const Instant& instant) const {
+  const Nanoseconds gap = settings_.grid.max_gap;
+  return instant.stamped && last - before <= gap && time - last > gap;
+}
+
+bool Alignment::front_is_settled() const {
+  const auto front = waiting_.begin(), next = std::next(front);
+  const std::size_t n = given_.size();
+  if (settings_.late > 0) return *newest_ - front->first >= settings_.late;
+  if (next == waiting_.end())
+    return complete(front->second) &&
+           !(n >= 2 && leaps(given_[n - 2].time, given_[n - 1].time, front->first, front->second));
+  const bool next_waits =
+      std::next(next) == waiting_.end() && n >= 1 && leaps(given_[n - 1].time, front->first, next->first, next->second);
+  return !next_waits || complete(front->second);
+}
+
 void Alignment::release(std::vector<Row>& rows) {
   while (!waiting_.empty()) {
-    const auto& [time, instant] = *waiting_.begin();
-    const bool old_enough =
-        settings_.late > 0 ? *newest_ - time >= settings_.late : complete(instant) || *newest_ > time;
-    if (!old_enough && waiting_.size() <= kMostWaiting) return;
-    counts_.crowded += old_enough ? 0 : 1;
+    const bool settled = front_is_settled();
+    if (!settled && waiting_.size() <= kMostWaiting) return;
+    counts_.crowded += settled ? 0 : 1;
     give_front(rows);
   }
 }

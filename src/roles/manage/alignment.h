@@ -64,6 +64,8 @@ class Alignment {
   void release(std::vector<Row>& rows);
   void give_front(std::vector<Row>& rows);
   bool complete(const Instant& instant) const;
+  bool leaps(Nanoseconds before, Nanoseconds last, Nanoseconds time, const Instant& instant) const;
+  bool front_is_settled() const;
 
   AlignmentSettings settings_;
   std::size_t columns_;

@@ -104,6 +104,28 @@ TEST_CASE("with a late window readings in the wrong order come out in the right 
   CHECK(aligned(settings, readings) == "1:1,1 2:2,2 3:3,3 4:4,4 5:5,5");
 }
 
+TEST_CASE("a reading that overtook others waits for them, a pause for the next reading") {
+  AlignmentSettings settings;  // the gap is 5 s
+  AlignmentCounts counts;
+  const std::vector<SensorPayload::Reading> overtaken = {reading(1, 1, 1),   reading(2, 2, 2), reading(12, 12, 12),
+                                                         reading(3, 3, 3),   reading(4, 4, 4), reading(11, 11, 11),
+                                                         reading(13, 13, 13)};
+  // 4 s to 11 s is a pause, which the row at 12 s shows.
+  CHECK(aligned(settings, overtaken, &counts, false) == "1:1,1 2:2,2 3:3,3 4:4,4 11:11,11 12:12,12 13:13,13");
+  CHECK(counts.late == 0);
+  const std::vector<SensorPayload::Reading> parts = {
+      reading(1, 1, 1),           reading(2, 2, 2),          reading(12, 12, 12),       reading(3, 3, kNaN, true),
+      reading(3, kNaN, 33, true), reading(4, 4, kNaN, true), reading(4, kNaN, 44, true)};
+  CHECK(aligned(settings, parts, &counts, false) == "1:1,1 2:2,2 3:3,33 4:4,44");
+  CHECK(aligned(settings, parts, &counts) == "1:1,1 2:2,2 3:3,33 4:4,44 12:12,12");
+  const std::vector<SensorPayload::Reading> pause = {reading(1, 1, 1), reading(2, 2, 2), reading(60, 60, 60)};
+  CHECK(aligned(settings, pause, &counts, false) == "1:1,1 2:2,2");
+  CHECK(aligned(settings, pause, &counts) == "1:1,1 2:2,2 60:60,60");
+  // Readings that are always far apart do not wait.
+  CHECK(aligned(settings, {reading(1, 1, 1), reading(61, 2, 2), reading(121, 3, 3)}, &counts, false) ==
+        "1:1,1 61:2,2 121:3,3");
+}
+
 TEST_CASE("a clock that was set back begins anew, after some readings or at once when it is another day") {
   std::vector<SensorPayload::Reading> readings;
   for (int i = 0; i < 30; ++i) readings.push_back(reading(1000 + i, i, i));
