@@ -64,7 +64,7 @@ set(CPACK_COMPONENTS_GROUPING ALL_COMPONENTS_IN_ONE)
 set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_SOURCE_DIR}/cmake/package.cmake)
 # Named here: dpkg-shlibdeps gives up at the modules, whose libtorch and Arrow no Debian package has.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6 (>= 2.36), libstdc++6 (>= 12), libgcc-s1, zlib1g, libdate-tz3, libfmt9, libssl3, \
-libpaho-mqttpp3-1, libpaho-mqtt1.3, libprometheus-cpp-core1.0, libsqlite3-0")
+libpaho-mqttpp3-1, libpaho-mqtt1.3, libprometheus-cpp-core1.0, libsqlite3-0, librdkafka1")
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "mosquitto, python3-pip")
 set(CPACK_DEBIAN_FILE_NAME anomctl_${PROJECT_VERSION}_amd64.deb)

@@ -93,6 +93,18 @@ def test_many_assets_and_a_broker_that_goes_away(plant, broker, listener):
     assert "2 assets" in end(process)
 
 
+def test_managers_share_the_assets_out(plant, broker, listener):
+    settings = ("--bundle", "pump.bundle", "--no-data-after", "0")
+    parts = [start_manage(plant, broker.url, listener, *settings, "--shard", f"{i}/3") for i in range(3)]
+    names = [f"blade-{i}" for i in range(20)]
+    for name in names:
+        listener.send('{"time": "2026-05-01T00:00:00Z", "flow": 1, "power": 2}', f"windmill/sensor/{name}")
+    listener.wait_for(lambda: len(listener.below("anomaly")) >= len(names))
+    judged = [int(end(process).split(" readings of ")[0].split()[-1]) for process in parts]
+    assert sorted(topic.split("/")[2] for topic, _ in listener.payloads("anomaly")) == sorted(names)
+    assert sum(judged) == len(names) and min(judged) > 0
+
+
 def test_what_cannot_be_reached_is_said(plant, anomctl, make_broker, free_port):
     outcome = plant("generate", "--mqtt-url", f"mqtt://127.0.0.1:{free_port()}", "--connect-timeout", "1", code=5)
     assert "cannot be reached" in outcome.err
@@ -102,6 +114,7 @@ def test_what_cannot_be_reached_is_said(plant, anomctl, make_broker, free_port):
     plant("generate", "--mqtt-url", "http://x", code=2)
     plant("generate", "--topic-sensor", "a/b", code=2)
     plant("manage", "--shard", "2/2", code=2)
+    assert "--shard" in plant("manage", "--topic-org", "$share/group/windmill", code=2).err
     anomctl("manage", code=2)
 
 

@@ -13,6 +13,7 @@
 #include "anomctl/detection/bundle.h"
 #include "anomctl/detection/detector.h"
 #include "anomctl/detection/sensor_faults.h"
+#include "anomctl/io/kafka/kafka.h"
 #include "anomctl/io/mqtt/client.h"
 #include "anomctl/io/net/http_client.h"
 #include "anomctl/io/notify/notifier.h"
@@ -68,6 +69,7 @@ struct ReadingSettings {
 
 struct ManageSettings {
   MqttSettings mqtt;
+  KafkaSettings kafka;
   TopicSettings topic;
   std::string client_id;
   std::string server_url, model;
@@ -89,6 +91,7 @@ struct ManageSettings {
 
   static void fields(auto& self, auto&& field) {
     MqttSettings::fields(self.mqtt, field);
+    KafkaSettings::fields(self.kafka, field);
     TopicSettings::fields(self.topic, field);
     field("client_id", self.client_id,
           "name at the broker, which keeps messages for it while it is away (default: manage-ORG-SENSOR)");

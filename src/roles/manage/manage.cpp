@@ -11,6 +11,7 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
 #include "anomctl/core/stop.h"
+#include "roles/manage/kafka_manager.h"
 #include "roles/manage/outbox.h"
 #include "roles/manage/recording.h"
 #include "roles/manage/stream.h"
@@ -339,6 +340,11 @@ ManageCounts replay(const ManageSettings& settings, const ManageParts& parts, st
 }  // namespace
 
 void validate(const ManageSettings& settings) {
+  for (const std::string& level : {settings.topic.topic_org, settings.topic.topic_sensor})
+    if (level.starts_with("$share"))
+      throw UsageError(
+          "a shared subscription deals the readings of one asset out to several managers, and each would judge a torn "
+          "window: share the assets out instead, by --shard 0/2 and --shard 1/2");
   check_topic_level(settings.topic.topic_org, "topic-org");
   if (settings.topic.topic_sensor != "+") check_topic_level(settings.topic.topic_sensor, "topic-sensor");
   if (!settings.client_id.empty()) check_topic_level(settings.client_id, "client-id");
@@ -347,6 +353,7 @@ void validate(const ManageSettings& settings) {
   if (!settings.replay.empty() && !(settings.state_dir.empty() && settings.record.empty()))
     throw UsageError("replay excludes state-dir and record: it starts from nothing and keeps nothing");
   parse_shard(settings.shard);
+  validate_kafka(settings);
   for (const std::string& text : settings.readings.sensor_range) parse_sensor_range(text);
   const Maintenance tried(settings.readings.maintenance);
 }
@@ -354,6 +361,7 @@ void validate(const ManageSettings& settings) {
 ManageCounts run_manage(const ManageSettings& settings, const ManageParts& parts, std::stop_token stop) {
   validate(settings);
   if (!settings.replay.empty()) return replay(settings, parts, stop);
+  if (!settings.kafka.kafka_brokers.empty()) return run_kafka(settings, parts, stop);
   return Manager(settings, parts, stop).run();
 }
 
