@@ -16,6 +16,7 @@
 #include "commands/score.h"
 #include "commands/serve.h"
 #include "commands/set_auth.h"
+#include "commands/templates_apply.h"
 #include "commands/train.h"
 #include "commands/up.h"
 
@@ -27,8 +28,8 @@ const std::vector<CommandSpec>& all_commands() {
       models_import_command(),   models_list_command(), models_show_command(),  models_export_command(),
       runs_list_command(),       runs_show_command(),   runs_compare_command(), serve_command(),
       manage_command(),          generate_command(),    up_command(),           demo_command(),
-      build_images_command(),    set_auth_command(),    api_token_command(),    doctor_command(),
-      health_command(),          completion_command(),  reference_command(),
+      build_images_command(),    set_auth_command(),    api_token_command(),    templates_apply_command(),
+      doctor_command(),          health_command(),      completion_command(),   reference_command(),
   };
   return commands;
 }

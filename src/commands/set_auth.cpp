@@ -12,6 +12,7 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
 #include "anomctl/deploy/broker_auth.h"
+#include "anomctl/deploy/certificates.h"
 
 namespace anomctl {
 namespace {
@@ -53,6 +54,29 @@ struct SecretFile {
   std::string content;
 };
 
+// Clients give up on certificates that are valid for longer than this (browsers since 2020: 398 days; ours are not for
+// them).
+constexpr int kCertificateDays = 825;
+
+// The authority stays as long as its files do: clients trust it.
+void add_certificates(const SetAuthOptions& o, std::vector<SecretFile>& files) {
+  const fs::path certificate = o.output / "tls_ca.crt", key = o.output / "tls_ca.key";
+  const bool kept = !o.force && fs::exists(certificate) && fs::exists(key);
+  const Certificate authority =
+      kept ? Certificate{read_file(certificate, kMiB), read_file(key, kMiB)} : make_authority("anomctl " + o.topic_org);
+  std::vector<std::string> hosts = {"broker", "detector", "influxdb", "localhost", "127.0.0.1"};
+  hosts.insert(hosts.end(), o.tls_hosts.begin(), o.tls_hosts.end());
+  const auto put = [&](const std::string& name, const Certificate& made) {
+    files.push_back({"tls_" + name + ".crt", made.certificate});
+    files.push_back({"tls_" + name + ".key", made.key});
+  };
+  if (!kept) put("ca", authority);
+  put("server", make_server_certificate(authority, hosts, kCertificateDays));
+  put("sensor", make_client_certificate(authority, o.mosquitto_sensor_user, kCertificateDays));
+  put("manager", make_client_certificate(authority, o.mosquitto_manager_user, kCertificateDays));
+  put("telegraf", make_client_certificate(authority, o.mosquitto_telegraf_user, kCertificateDays));
+}
+
 std::vector<SecretFile> secrets(const SetAuthOptions& o) {
   const Login sensor{o.mosquitto_sensor_user,
                      obtain(o, o.mosquitto_sensor_pass, o.mosquitto_sensor_user, "--mosquitto-sensor-pass")};
@@ -60,7 +84,12 @@ std::vector<SecretFile> secrets(const SetAuthOptions& o) {
                       obtain(o, o.mosquitto_manager_pass, o.mosquitto_manager_user, "--mosquitto-manager-pass")};
   const Login telegraf{o.mosquitto_telegraf_user,
                        obtain(o, o.mosquitto_telegraf_pass, o.mosquitto_telegraf_user, "--mosquitto-telegraf-pass")};
-  const Login influxdb{o.influxdb_user, obtain(o, o.influxdb_pass, o.influxdb_user, "--influxdb-pass")};
+  // InfluxDB keeps its user and token in a database of its own: a new one here would let nobody in.
+  const bool keep_influxdb = o.rotate && fs::exists(o.output / "influxdb_token");
+  const auto kept = [&](const char* name) { return read_file(o.output / name, kMiB); };
+  const Login influxdb = keep_influxdb
+                             ? Login{kept("influxdb_user"), kept("influxdb_pass")}
+                             : Login{o.influxdb_user, obtain(o, o.influxdb_pass, o.influxdb_user, "--influxdb-pass")};
   if (sensor.user == manager.user || sensor.user == telegraf.user || manager.user == telegraf.user) {
     throw UsageError("sensor, manager and Telegraf need three different user names");
   }
@@ -73,17 +102,20 @@ std::vector<SecretFile> secrets(const SetAuthOptions& o) {
   std::string users;
   for (const Login* login : {&sensor, &manager, &telegraf}) users += mosquitto_password_line(*login) + "\n";
   // No line end in single values: services read the file as it is.
-  return {{"mosquitto_sensor_user", sensor.user},
-          {"mosquitto_sensor_pass", sensor.password},
-          {"mosquitto_manager_user", manager.user},
-          {"mosquitto_manager_pass", manager.password},
-          {"mosquitto_telegraf_user", telegraf.user},
-          {"mosquitto_telegraf_pass", telegraf.password},
-          {"influxdb_user", influxdb.user},
-          {"influxdb_pass", influxdb.password},
-          {"influxdb_token", random_hex(kTokenBytes)},
-          {"mosquitto_users", users},
-          {"mosquitto_acl", mosquitto_acl({o.topic_org, sensor.user, manager.user, telegraf.user})}};
+  std::vector<SecretFile> files = {
+      {"mosquitto_sensor_user", sensor.user},
+      {"mosquitto_sensor_pass", sensor.password},
+      {"mosquitto_manager_user", manager.user},
+      {"mosquitto_manager_pass", manager.password},
+      {"mosquitto_telegraf_user", telegraf.user},
+      {"mosquitto_telegraf_pass", telegraf.password},
+      {"influxdb_user", influxdb.user},
+      {"influxdb_pass", influxdb.password},
+      {"influxdb_token", keep_influxdb ? kept("influxdb_token") : random_hex(kTokenBytes)},
+      {"mosquitto_users", users},
+      {"mosquitto_acl", mosquitto_acl({o.topic_org, sensor.user, manager.user, telegraf.user})}};
+  if (o.tls) add_certificates(o, files);
+  return files;
 }
 
 // The caller's uid and gid in .env: the services run as this user, so that files of mode 0600 can be read. Other lines
@@ -106,7 +138,9 @@ int run(const SetAuthOptions& options, Context& context) {
                            (fs::absolute(options.output).parent_path() / ".env").string()));
   if (options.rotate) {
     context.text(
-        "rotated: restart the composition; change InfluxDB's own user with its API, the file holds the new values");
+        "rotated: restart the composition (docker compose restart). InfluxDB's password and token stay: it changes "
+        "them "
+        "itself (docs/security.md)");
   }
   context.result["output"] = options.output.string();
   return 0;
@@ -118,6 +152,7 @@ void write_secrets(const SetAuthOptions& options) {
   if (options.topic_org.empty() || options.topic_org.find_first_of("+#/\n ") != std::string::npos) {
     throw UsageError(fmt::format("--topic-org '{}' cannot be the first part of a topic", options.topic_org));
   }
+  if (!options.tls && !options.tls_hosts.empty()) throw UsageError("tls-hosts needs tls");
   const fs::path probe = options.output / "mosquitto_users";
   if (fs::exists(probe) && !options.force && !options.rotate) {
     throw UsageError(fmt::format("{} exists: --force overwrites it, --rotate makes new passwords", probe.string()));

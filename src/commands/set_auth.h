@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "anomctl/core/files.h"
 #include "commands/command.h"
@@ -17,6 +18,8 @@ struct SetAuthOptions {
   bool generate = false;
   bool force = false;
   bool rotate = false;
+  bool tls = false;
+  std::vector<std::string> tls_hosts;
 
   static void fields(auto& self, auto&& field) {
     field("mosquitto_sensor_pass", self.mosquitto_sensor_pass, "password with which sensors publish readings",
@@ -33,7 +36,12 @@ struct SetAuthOptions {
     field("generate", self.generate, "make the passwords that are not given");
     field("force", self.force, "overwrite secrets that exist");
     field("rotate", self.rotate,
-          "new passwords and token in place of those that exist, all made by the system's random source");
+          "new passwords at the broker in place of those that exist, made by the system's random source; InfluxDB's "
+          "stay, for it keeps them itself");
+    field("tls", self.tls,
+          "also a local authority and certificates: of the servers for broker, detector, influxdb, localhost and "
+          "127.0.0.1, of a client for each user at the broker");
+    field("tls_hosts", self.tls_hosts, "more names or addresses by which the servers are reached");
   }
 };
 

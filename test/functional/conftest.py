@@ -133,11 +133,11 @@ def wait_for_port(port, process=None, seconds=20):
 class Broker:
     """A real mosquitto on loopback that lets anybody in, or with `users` only those; `config` replaces its settings."""
 
-    def __init__(self, folder, users=None, config=("max_queued_messages 100000", "persistence false")):
+    def __init__(self, folder, users=None, config=("max_queued_messages 100000", "persistence false"), anonymous=True):
         self.folder, self.users, self.port = pathlib.Path(folder), users or {}, free_port()
         self.process = None
         self.folder.mkdir(parents=True, exist_ok=True)
-        lines = [f"listener {self.port} 127.0.0.1", f"allow_anonymous {'false' if self.users else 'true'}",
+        lines = [f"listener {self.port} 127.0.0.1", f"allow_anonymous {'false' if self.users or not anonymous else 'true'}",
                  *config]
         if self.users:
             passwords = self.folder / "passwords"

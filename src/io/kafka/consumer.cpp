@@ -54,7 +54,8 @@ struct KafkaConsumer::Impl {
       if (at.metadata_size > 0) position.note.assign(static_cast<const char*>(at.metadata), at.metadata_size);
       committed[at.partition] = std::move(position);
     }
-    const std::map<int, std::int64_t> from = committed.empty() ? std::map<int, std::int64_t>{} : parts.assigned(committed);
+    const std::map<int, std::int64_t> from =
+        committed.empty() ? std::map<int, std::int64_t>{} : parts.assigned(committed);
     for (int i = 0; i < list->cnt; ++i) {
       const std::int64_t offset = from.at(list->elems[i].partition);
       list->elems[i].offset = offset >= 0 ? offset : RD_KAFKA_OFFSET_BEGINNING;
@@ -131,13 +132,16 @@ bool KafkaConsumer::commit(const std::map<int, KafkaPosition>& positions) {
   }
   const rd_kafka_resp_err_t error = rd_kafka_commit(impl_->handle.get(), list.get(), 0);
   switch (error) {
-    case RD_KAFKA_RESP_ERR_NO_ERROR: return true;
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+      return true;
     case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
     case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
     case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
     case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
-    case RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST: return false;
-    default: break;
+    case RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST:
+      return false;
+    default:
+      break;
   }
   if (!kafka::passes(error)) throw failed(fmt::format("kafka: cannot commit: {}", rd_kafka_err2str(error)));
   log_warning("kafka: cannot commit yet: {}", rd_kafka_err2str(error));

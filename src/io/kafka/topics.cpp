@@ -45,7 +45,8 @@ void make_kafka_topic(const KafkaSettings& settings, const std::string& topic, c
     rd_kafka_NewTopic_set_config(made.get(), "cleanup.policy", "compact");
     rd_kafka_NewTopic_set_config(made.get(), "max.message.bytes", "8388608");
   }
-  const kafka::Owned<rd_kafka_AdminOptions_t> options(rd_kafka_AdminOptions_new(handle.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS));
+  const kafka::Owned<rd_kafka_AdminOptions_t> options(
+      rd_kafka_AdminOptions_new(handle.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS));
   rd_kafka_AdminOptions_set_operation_timeout(options.get(), kMakeMs, why.data(), why.size());
   const kafka::Owned<rd_kafka_queue_t> queue(rd_kafka_queue_new(handle.get()));
   rd_kafka_NewTopic_t* list = made.get();

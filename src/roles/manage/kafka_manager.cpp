@@ -64,7 +64,10 @@ class KafkaManager {
   ManageCounts run() {
     prepare_topics();
     // Tried before the group is joined: a model that does not fit is said at the start.
-    model_ = Stream(settings_, parts_, [](const std::string&, const std::string&) {}, stop_).bundle().name;
+    model_ = Stream(
+                 settings_, parts_, [](const std::string&, const std::string&) {}, stop_)
+                 .bundle()
+                 .name;
     KafkaConsumer consumer(kafka_, id_, readings_topic(), consumer_parts());
     consumer_ = &consumer;
     // A cluster that is away is waited for, after a stop no longer than the drain timeout.
@@ -148,8 +151,8 @@ class KafkaManager {
     Partition& partition = partitions_[number];
     partition = {};
     partition.stream = std::make_unique<Stream>(
-        settings_, parts_,
-        [this](const std::string& topic, const std::string& payload) { send(topic, payload); }, stop_);
+        settings_, parts_, [this](const std::string& topic, const std::string& payload) { send(topic, payload); },
+        stop_);
     std::map<std::string, std::string> states;
     read_kafka_partition(kafka_, state_topic(), number, [&](const KafkaMessage& message) {
       if (message.keyed) states[message.key] = message.value;
@@ -192,8 +195,7 @@ class KafkaManager {
     partition.at_end = false;
     partition.notes = 0;
     if (!is_name(message.key)) {
-      if (++sums_.unreadable == 1)
-        log_warning("{}: messages need the asset's name as their key", readings_topic());
+      if (++sums_.unreadable == 1) log_warning("{}: messages need the asset's name as their key", readings_topic());
       return;
     }
     if (!partition.stream->ours(message.key)) return;
@@ -275,13 +277,14 @@ class KafkaManager {
 
   void add(const ManageCounts& more) {
     ManageCounts& all = sums_;
-    for (const auto field :
-         {&ManageCounts::messages, &ManageCounts::unreadable, &ManageCounts::left_out, &ManageCounts::readings,
-          &ManageCounts::duplicates, &ManageCounts::conflicting, &ManageCounts::late, &ManageCounts::set_back,
-          &ManageCounts::skewed, &ManageCounts::crowded, &ManageCounts::idle, &ManageCounts::silent,
-          &ManageCounts::faulty, &ManageCounts::gaps, &ManageCounts::muted_verdicts, &ManageCounts::muted_alerts,
-          &ManageCounts::notified, &ManageCounts::not_notified, &ManageCounts::rows, &ManageCounts::verdicts,
-          &ManageCounts::anomalous, &ManageCounts::episodes, &ManageCounts::assets})
+    for (const auto field : {&ManageCounts::messages,     &ManageCounts::unreadable, &ManageCounts::left_out,
+                             &ManageCounts::readings,     &ManageCounts::duplicates, &ManageCounts::conflicting,
+                             &ManageCounts::late,         &ManageCounts::set_back,   &ManageCounts::skewed,
+                             &ManageCounts::crowded,      &ManageCounts::idle,       &ManageCounts::silent,
+                             &ManageCounts::faulty,       &ManageCounts::gaps,       &ManageCounts::muted_verdicts,
+                             &ManageCounts::muted_alerts, &ManageCounts::notified,   &ManageCounts::not_notified,
+                             &ManageCounts::rows,         &ManageCounts::verdicts,   &ManageCounts::anomalous,
+                             &ManageCounts::episodes,     &ManageCounts::assets})
       all.*field += more.*field;
   }
 
