@@ -10,6 +10,7 @@
 #include "anomctl/core/module_loader.h"
 #include "anomctl/io/net/reach.h"
 #include "anomctl/model/training.h"
+#include "commands/doctor_compose.h"
 #include "commands/help.h"
 #include "commands/machine.h"
 #include "commands/service_url.h"
@@ -131,7 +132,7 @@ int doctor(const DoctorOptions& options, Context& context) {
   context.result["system"] = operating_system();
   context.text(fmt::format("anomctl {} on {}", program_version(), operating_system()));
   Json list = Json::object();
-  bool unreachable = false;
+  bool unreachable = false, missing = false;
   for (const Finding& finding : findings) {
     context.text(fmt::format("{:<10} {:<12} {}{}", finding.name, finding.state, finding.text,
                              finding.next.empty() ? "" : " - " + finding.next));
@@ -139,14 +140,17 @@ int doctor(const DoctorOptions& options, Context& context) {
     entry["state"] = finding.state;
     list[finding.name] = std::move(entry);
     unreachable = unreachable || finding.state == "unreachable";
+    missing = missing || finding.state == "missing";
   }
   context.result["findings"] = std::move(list);
-  return static_cast<int>(unreachable ? ExitCode::unreachable : ExitCode::done);
+  if (unreachable) return static_cast<int>(ExitCode::unreachable);
+  return static_cast<int>(missing ? ExitCode::failed : ExitCode::done);
 }
 
 }  // namespace
 
 std::vector<Finding> examine(const DoctorOptions& options) {
+  if (options.compose) return examine_compose(options.compose_dir, options.engine);
   std::vector<Finding> findings = {cpu(), memory(), disk(), gpu(), libtorch(), arrow()};
   if (!options.mqtt_url.empty()) findings.push_back(service("broker", options.mqtt_url, options.timeout));
   if (!options.server_url.empty()) findings.push_back(service("server", options.server_url, options.timeout));
@@ -154,9 +158,9 @@ std::vector<Finding> examine(const DoctorOptions& options) {
 }
 
 CommandSpec doctor_command() {
-  return make_command<DoctorOptions>("doctor", "Tools", "What this machine offers, and what is missing",
-                                     {"anomctl doctor", "anomctl doctor --mqtt-url mqtt://127.0.0.1:1883 --json"},
-                                     doctor);
+  return make_command<DoctorOptions>(
+      "doctor", "Tools", "What this machine offers, and what is missing",
+      {"anomctl doctor", "anomctl doctor --mqtt-url mqtt://127.0.0.1:1883 --json", "anomctl doctor --compose"}, doctor);
 }
 
 }  // namespace anomctl

@@ -13,6 +13,7 @@
 #include "anomctl/core/log.h"
 #include "anomctl/deploy/broker_auth.h"
 #include "anomctl/deploy/certificates.h"
+#include "embedded/env_example.h"
 
 namespace anomctl {
 namespace {
@@ -119,14 +120,12 @@ std::vector<SecretFile> secrets(const SetAuthOptions& o) {
 }
 
 // The caller's uid and gid in .env: the services run as this user, so that files of mode 0600 can be read. Other lines
-// stay.
+// stay; a new .env begins as the explained example.
 void write_owner(const fs::path& env_file) {
   std::string kept;
-  if (fs::exists(env_file)) {
-    std::istringstream lines(read_file(env_file, kMiB));
-    for (std::string line; std::getline(lines, line);) {
-      if (!line.starts_with("ANOMCTL_UID=") && !line.starts_with("ANOMCTL_GID=")) kept += line + "\n";
-    }
+  std::istringstream lines(fs::exists(env_file) ? read_file(env_file, kMiB) : std::string(embedded::env_example));
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("ANOMCTL_UID=") && !line.starts_with("ANOMCTL_GID=")) kept += line + "\n";
   }
   kept += fmt::format("ANOMCTL_UID={}\nANOMCTL_GID={}\n", getuid(), getgid());
   write_file_atomic(env_file, kept, 0600);

@@ -42,14 +42,13 @@ int run(const TemplatesApplyOptions& options, Context& context) {
   InfluxClient client(options.influx, http);
   client.wait_until_healthy(options.wait);
   const std::int64_t retention_s = options.retention.ns / kSecond;
-  const bool was_new =
-      options.set_up && client.set_up(options.influxdb_user, options.influxdb_pass, retention_s);
+  const bool was_new = options.set_up && client.set_up(options.influxdb_user, options.influxdb_pass, retention_s);
   const std::string organisation = client.organisation_id();
   const bool made_bucket = was_new || client.make_bucket(organisation, retention_s);
-  const Json summary = client.apply_templates(
-      organisation, kStack,
-      {with_bucket(embedded::influxdb_variables, options.influx.influx_bucket, "variables"),
-       with_bucket(embedded::influxdb_dashboard, options.influx.influx_bucket, "dashboard")});
+  const Json summary =
+      client.apply_templates(organisation, kStack,
+                             {with_bucket(embedded::influxdb_variables, options.influx.influx_bucket, "variables"),
+                              with_bucket(embedded::influxdb_dashboard, options.influx.influx_bucket, "dashboard")});
   context.result["set_up"] = was_new;
   context.result["made_bucket"] = made_bucket;
   context.result["dashboards"] = count(summary, "dashboards");

@@ -10,7 +10,7 @@
 namespace anomctl {
 
 struct TemplatesApplyOptions {
-  InfluxSettings influx;
+  InfluxServerSettings influx;
   fs::path ca_file;
   bool set_up = false;
   std::string influxdb_user = "admin";
@@ -19,10 +19,10 @@ struct TemplatesApplyOptions {
   Duration wait = seconds(30);
 
   static void fields(auto& self, auto&& field) {
-    InfluxSettings::fields(self.influx, field);
+    InfluxServerSettings::fields(self.influx, field);
     field("ca_file", self.ca_file, "TLS: authority that signed InfluxDB's certificate (default: the system's)");
     field("set_up", self.set_up, "where InfluxDB is new: make its first user, organisation, bucket and token");
-    field("influxdb_user", self.influxdb_user, "name of the first user");
+    field("influxdb_user", self.influxdb_user, "name of the first user", Secret{});
     field("influxdb_pass", self.influxdb_pass, "password of the first user, at least 8 characters", Secret{});
     field("retention", self.retention, "how long the bucket keeps data, where it is made here; 0: for ever");
     field("wait", self.wait, "how long to wait for InfluxDB to be there");

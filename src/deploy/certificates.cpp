@@ -66,8 +66,8 @@ void add(X509* certificate, X509* issuer, int what, const std::string& value) {
 
 Owned<X509> blank(EVP_PKEY* key, const std::string& name, int days) {
   if (name.empty() || name.size() > kLongestName)
-    throw UsageError(fmt::format("'{}' cannot be the name in a certificate: it needs 1 to {} characters", name,
-                                 kLongestName));
+    throw UsageError(
+        fmt::format("'{}' cannot be the name in a certificate: it needs 1 to {} characters", name, kLongestName));
   Owned<X509> made(checked(X509_new()));
   check(X509_set_version(made.get(), X509_VERSION_3));
   std::array<unsigned char, 8> random{};

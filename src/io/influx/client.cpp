@@ -21,7 +21,7 @@ std::string reason_of(const HttpResponse& answer) {
 
 }  // namespace
 
-InfluxClient::InfluxClient(const InfluxSettings& settings, const HttpClientSettings& http)
+InfluxClient::InfluxClient(const InfluxServerSettings& settings, const HttpClientSettings& http)
     : settings_(settings), http_(settings.influx_url, http) {
   if (!settings.influx_token.empty()) http_.headers.set("Authorization", "Token " + settings.influx_token);
 }
@@ -85,10 +85,9 @@ std::string InfluxClient::organisation_id() {
 }
 
 bool InfluxClient::make_bucket(const std::string& organisation_id, std::int64_t retention_s) {
-  const Json found = call("GET",
-                          fmt::format("/api/v2/buckets?orgID={}&name={}", organisation_id,
-                                      percent_encode(settings_.influx_bucket)),
-                          nullptr, 200, "buckets cannot be listed");
+  const Json found = call(
+      "GET", fmt::format("/api/v2/buckets?orgID={}&name={}", organisation_id, percent_encode(settings_.influx_bucket)),
+      nullptr, 200, "buckets cannot be listed");
   if (const Json* buckets = found.find("buckets"); buckets != nullptr && buckets->size() > 0) return false;
   Json rule = Json::object();
   rule["type"] = "expire";
@@ -102,9 +101,8 @@ bool InfluxClient::make_bucket(const std::string& organisation_id, std::int64_t 
 }
 
 std::string InfluxClient::stack_id(const std::string& organisation_id, const std::string& stack) {
-  const Json found =
-      call("GET", fmt::format("/api/v2/stacks?orgID={}&name={}", organisation_id, percent_encode(stack)), nullptr, 200,
-           "stacks cannot be listed");
+  const Json found = call("GET", fmt::format("/api/v2/stacks?orgID={}&name={}", organisation_id, percent_encode(stack)),
+                          nullptr, 200, "stacks cannot be listed");
   if (const Json* stacks = found.find("stacks"); stacks != nullptr && stacks->is_array())
     for (const Json& one : stacks->as_array())
       if (one.string_or("eventType", "") != "uninstall") return one.at("id").as_string();
@@ -134,8 +132,8 @@ Json InfluxClient::apply_templates(const std::string& organisation_id, const std
   // Refused documents are answered with 201 too, and nothing was applied.
   if (const Json* errors = answer.find("errors"); errors != nullptr && errors->size() > 0) {
     const Json& first = errors->as_array().front();
-    throw failed(fmt::format("InfluxDB {} refuses the {}: {}", settings_.influx_url, first.string_or("kind", "template"),
-                             first.string_or("reason", "without a reason")));
+    throw failed(fmt::format("InfluxDB {} refuses the {}: {}", settings_.influx_url,
+                             first.string_or("kind", "template"), first.string_or("reason", "without a reason")));
   }
   return answer.at("summary");
 }

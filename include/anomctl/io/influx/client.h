@@ -12,7 +12,7 @@
 
 namespace anomctl {
 
-struct InfluxSettings {
+struct InfluxServerSettings {
   std::string influx_url = "http://127.0.0.1:8086";
   std::string influx_org = "windmill";
   std::string influx_bucket = "sensors";
@@ -28,7 +28,7 @@ struct InfluxSettings {
 
 class InfluxClient {
  public:
-  InfluxClient(const InfluxSettings& settings, const HttpClientSettings& http);
+  InfluxClient(const InfluxServerSettings& settings, const HttpClientSettings& http);
 
   // Waits until it says that it is healthy. Throws Error(unreachable) after the timeout.
   void wait_until_healthy(Duration timeout);
@@ -41,13 +41,14 @@ class InfluxClient {
   bool make_bucket(const std::string& organisation_id, std::int64_t retention_s);
   // Applies template documents (arrays of objects) as the stack of this name: what the stack made before is updated.
   // Returns the server's summary. Throws Error(failed) with the server's reason when a document is refused.
-  Json apply_templates(const std::string& organisation_id, const std::string& stack, const std::vector<Json>& documents);
+  Json apply_templates(const std::string& organisation_id, const std::string& stack,
+                       const std::vector<Json>& documents);
 
  private:
   Json call(const char* method, const std::string& target, const Json* body, int wanted, const std::string& what);
   std::string stack_id(const std::string& organisation_id, const std::string& stack);
 
-  InfluxSettings settings_;
+  InfluxServerSettings settings_;
   HttpClient http_;
 };
 

@@ -27,7 +27,7 @@ struct MqttSettings {
 
   static void fields(auto& self, auto&& field) {
     field("mqtt_url", self.mqtt_url, "broker: mqtt://HOST[:PORT], or mqtts:// for TLS");
-    field("mqtt_user", self.mqtt_user, "user name at the broker");
+    field("mqtt_user", self.mqtt_user, "user name at the broker", Secret{});
     field("mqtt_pass", self.mqtt_pass, "password at the broker", Secret{});
     field("ca_file", self.ca_file, "TLS: authority that signed the broker's certificate (default: the system's)");
     field("cert_file", self.cert_file, "TLS: own certificate, where the broker asks for one");

@@ -1,0 +1,150 @@
+#include "commands/doctor_compose.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "anomctl/core/error.h"
+#include "anomctl/deploy/container_images.h"
+#include "anomctl/io/net/reach.h"
+
+namespace anomctl {
+namespace {
+
+using Settings = std::map<std::string, std::string>;
+
+Settings read_env(const fs::path& path) {
+  Settings settings;
+  std::istringstream lines(fs::exists(path) ? read_file(path, kMiB) : "");
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t equals = line.find('=');
+    if (line.empty() || line.front() == '#' || equals == std::string::npos) continue;
+    settings[line.substr(0, equals)] = line.substr(equals + 1);
+  }
+  return settings;
+}
+
+// "${A:-b}" as compose reads it.
+std::string expand(const std::string& text, const Settings& settings) {
+  static const std::regex kVariable(R"(\$\{([A-Z_]+)(:[-?]([^}]*))?\})");
+  std::string out;
+  auto at = text.cbegin();
+  for (std::sregex_iterator it(text.begin(), text.end(), kVariable), end; it != end; ++it) {
+    out.append(at, text.cbegin() + it->position());
+    const auto found = settings.find((*it)[1]);
+    const bool given = found != settings.end() && !found->second.empty();
+    out += given ? found->second : (*it)[2].str().starts_with(":-") ? (*it)[3].str() : "";
+    at = text.cbegin() + it->position() + it->length();
+  }
+  return out.append(at, text.cend());
+}
+
+// What a pattern's first group matches in the text, without repetition.
+std::set<std::string> all_of(const std::string& text, const std::regex& pattern) {
+  std::set<std::string> found;
+  for (std::sregex_iterator it(text.begin(), text.end(), pattern), end; it != end; ++it) found.insert((*it)[1]);
+  return found;
+}
+
+Finding finding(const std::string& name, const std::vector<std::string>& missing, const std::string& fine,
+                const std::string& next) {
+  Json value = Json::object();
+  value["missing"] = Json(missing);
+  if (missing.empty()) return {name, "ok", fine, "", std::move(value)};
+  return {name, "missing", fmt::format("{}", fmt::join(missing, ", ")), next, std::move(value)};
+}
+
+Finding settings_of(const fs::path& folder, const Settings& settings) {
+  std::vector<std::string> missing;
+  for (const char* name : {"ANOMCTL_UID", "ANOMCTL_GID"})
+    if (!settings.contains(name)) missing.push_back(name);
+  return finding("settings", missing, (folder / ".env").string(), "anomctl set-auth writes them to .env");
+}
+
+Finding secrets_of(const fs::path& folder, const std::string& text) {
+  static const std::regex kFile(R"(\{ *file: *(\S+) *\})");
+  std::vector<std::string> missing;
+  std::size_t n = 0;
+  for (const std::string& file : all_of(text, kFile)) {
+    struct stat facts {};
+    const fs::path path = folder / file;
+    ++n;
+    if (::stat(path.c_str(), &facts) != 0)
+      missing.push_back(path.lexically_normal().string());
+    else if (facts.st_size == 0)
+      missing.push_back(path.lexically_normal().string() + " is empty");
+    else if ((facts.st_mode & 077) != 0)
+      missing.push_back(path.lexically_normal().string() + " may be read by others");
+  }
+  return finding("secrets", missing, fmt::format("{} files", n), "anomctl set-auth --generate");
+}
+
+Finding ports_of(const std::string& text, const Settings& settings) {
+  static const std::regex kPort(R"re("[^"]*?(\$\{[A-Z_]+PORT:-[0-9]+\}):[0-9]+")re");
+  std::vector<std::string> taken;
+  const std::set<std::string> ports = all_of(text, kPort);
+  for (const std::string& port : ports) {
+    const std::string number = expand(port, settings);
+    int value = 0;
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
+    if (error != std::errc() || end != number.data() + number.size() || value < 1 || value > 65535)
+      taken.push_back(fmt::format("'{}' is no port", number));
+    else if (why_unreachable("127.0.0.1", value, milliseconds(500)).empty())
+      taken.push_back(fmt::format("{} is in use", value));
+  }
+  return finding("ports", taken, fmt::format("{} are free", ports.size()),
+                 "end what listens there, or choose others in .env");
+}
+
+std::vector<Finding> engine_and_images(const std::string& engine, const std::string& text, const Settings& settings) {
+  // Silent: only whether they succeed counts.
+  const auto succeeds = [](const std::string& program, const std::string& arguments) {
+    try {
+      return run_program({"/bin/sh", "-c", fmt::format("exec \"$0\" {} >/dev/null 2>&1", arguments), program}) == 0;
+    } catch (const Error&) {
+      return false;
+    }
+  };
+  Json value = Json::object();
+  value["engine"] = engine;
+  if (!succeeds(engine, "version"))
+    return {{"engine", "missing", fmt::format("{} does not answer", engine), "install and start a container engine",
+             std::move(value)}};
+  std::vector<Finding> findings = {{"engine", "ok", engine, "", std::move(value)}};
+  if (!succeeds(engine, "compose version") && !succeeds(engine + "-compose", "version"))
+    findings.push_back(finding("compose", {"docker compose"}, "", "install Compose v2"));
+  static const std::regex kImage(R"(image: *(\S+))");
+  std::vector<std::string> missing;
+  const std::set<std::string> images = all_of(text, kImage);
+  for (const std::string& image : images) {
+    const std::string name = expand(image, settings);
+    const bool plain = name.find_first_not_of(
+                           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@") == std::string::npos;
+    if (!plain || !succeeds(engine, fmt::format("image inspect {}", name))) missing.push_back(name);
+  }
+  findings.push_back(finding("images", missing, fmt::format("{} images", images.size()),
+                             "anomctl build-images all --bundle DIR makes ours; compose fetches the others"));
+  return findings;
+}
+
+}  // namespace
+
+std::vector<Finding> examine_compose(const fs::path& folder, const std::string& engine) {
+  const fs::path file = folder / "docker-compose.yml";
+  if (!fs::exists(file)) return {finding("compose", {file.string()}, "", "run in the folder that holds compose/")};
+  const std::string text = read_file(file, kMiB);
+  const Settings settings = read_env(folder / ".env");
+  std::vector<Finding> findings = {settings_of(folder, settings), secrets_of(folder, text), ports_of(text, settings)};
+  for (Finding& one : engine_and_images(engine, text, settings)) findings.push_back(std::move(one));
+  return findings;
+}
+
+}  // namespace anomctl

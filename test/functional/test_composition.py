@@ -1,0 +1,225 @@
+"""The composition: its own files, run by the real daemons without containers, and by a container engine."""
+
+import csv
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+import requests
+import yaml
+from compose import COMPOSE, Composition, broker_settings
+from conftest import REPOSITORY, free_port, wait_for_port
+from streams import end, make_plant
+
+STACK = pathlib.Path(sys.prefix) / "stack"
+ROWS = 400
+
+
+@pytest.fixture
+def plant(anomctl):
+    make_plant(anomctl)
+    anomctl("set-auth", "--generate", code=0)
+    return anomctl
+
+
+class Daemons:
+    """mosquitto, influxd, telegraf, serve, manage and generate with the settings of compose/, each by its name."""
+
+    def __init__(self, plant, make_broker, folder):
+        self.plant, self.folder, self.running = plant, folder, {}
+        self.secrets = plant.folder / "compose/secrets"
+        for name in ("broker-data", "influx", "state"):
+            (folder / name).mkdir()
+        self.broker = make_broker(config=broker_settings(self.secrets, folder / "broker-data"), anonymous=False)
+        self.ports = {name: free_port() for name in ("influxdb", "detector", "metrics")}
+        local = "127.0.0.1:{}".format
+        self.files = Composition({
+            "broker:1883": local(self.broker.port), "influxdb:8086": local(self.ports["influxdb"]),
+            "detector:8080": local(self.ports["detector"]), "detector:8082": local(self.ports["metrics"]),
+            "/run/secrets": self.secrets, "/state": folder / "state", "/bundle": plant.folder / "pump.bundle",
+            "/datasets": plant.folder / "datasets", "@DATASET@": "pump", "/data/": f"{folder}/influx/",
+            "/etc/telegraf": folder, "0.0.0.0": "127.0.0.1"})
+        store = '[[secretstores.docker]]\n  id = "docker"\n'
+        text = (COMPOSE / "telegraf.conf").read_text()
+        assert store in text
+        (folder / "telegraf.conf").write_text(text.replace(store, f'{store}  path = "{self.secrets}"\n'))
+
+    def anomctl(self, service, image, *more):
+        self.running[service] = self.plant.start(*self.files.command(service, image), *more,
+                                                 env=self.files.environment(service))
+
+    def other(self, service, *more):
+        command = self.files.command(service)
+        env = {**os.environ, **self.files.environment(service)}
+        with open(self.folder / f"{service}.log", "ab") as log:
+            self.running[service] = subprocess.Popen([STACK / command[0], *command[1:], *more], stdout=log, stderr=log,
+                                                     env=env)
+
+    def start(self, service):
+        if service == "broker":
+            self.broker.start()
+        elif service == "influxdb":
+            self.other(service, "--http-bind-address", f"127.0.0.1:{self.ports['influxdb']}")
+            wait_for_port(self.ports["influxdb"], self.running[service], 60)
+        elif service == "telegraf":
+            self.other(service)
+        elif service == "detector":
+            self.anomctl(service, "detector", "--port", self.ports["detector"], "--metrics-port", self.ports["metrics"])
+            wait_for_port(self.ports["detector"], self.running[service])
+        elif service == "manager":
+            self.anomctl(service, "manager")
+            for line in self.running[service].stdout:
+                if line.startswith("ready"):
+                    return
+
+    def stop(self, service):
+        if service == "broker":
+            return self.broker.stop()
+        process = self.running.pop(service)
+        process.terminate()
+        process.wait(60)
+
+    def set_up(self):
+        return self.plant(*self.files.command("influxdb-setup"), "--json", env=self.files.environment("influxdb-setup"),
+                          code=0).json
+
+    def generate(self, *more):
+        command = [word for word in self.files.command("generate", "generator") if word not in ("--loop", "--speed", "1")]
+        return self.plant.start(*command, *more, env=self.files.environment("generate"))
+
+    def query(self, flux):
+        """The answer's rows as dictionaries."""
+        answer = requests.post(f"http://127.0.0.1:{self.ports['influxdb']}/api/v2/query?org=windmill", data=flux, timeout=60,
+                               headers={"Authorization": f"Token {(self.secrets / 'influxdb_token').read_text()}",
+                                        "Content-Type": "application/vnd.flux"})
+        assert answer.status_code == 200, answer.text
+        return list(csv.DictReader(answer.text.splitlines()))
+
+    def count(self, measurement, field, how="count"):
+        rows = self.query(f'from(bucket: "sensors") |> range(start: 0) |> filter(fn: (r) => r._measurement == "{measurement}" '
+                          f'and r._field == "{field}") |> group() |> {how}()')
+        return float(rows[0]["_value"]) if rows else 0
+
+    def wait_for(self, condition, seconds=60):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, {p.name: p.read_text()[-2000:] for p in self.folder.glob("*.log")}
+            time.sleep(0.3)
+
+    def close(self):
+        for service in list(self.running):
+            self.stop(service)
+
+
+
+
+def test_settings_of_the_services_are_known(plant):
+    """The short form: each environment of ours that docker-compose.yml names is taken by its command."""
+    files = Composition({"/run/secrets": plant.folder / "compose/secrets", "/state": plant.folder / "state",
+                         "/bundle": plant.folder / "pump.bundle", "/datasets": plant.folder / "datasets",
+                         "@DATASET@": "pump", "broker:1883": f"127.0.0.1:{free_port()}", "0.0.0.0": "127.0.0.1",
+                         "influxdb:8086": f"127.0.0.1:{free_port()}"})
+    for service, image, more in (("manager", "manager", ("--connect-timeout", "0.2")),
+                                 ("manager-edge", None, ("--connect-timeout", "0.2")),
+                                 ("generate", "generator", ("--connect-timeout", "0.2")),
+                                 ("influxdb-setup", None, ("--wait", "0.2"))):
+        outcome = plant(*files.command(service, image), *more, env=files.environment(service))
+        assert outcome.code == 5, (service, outcome.err)  # all it lacks is the other service
+        assert "warning" not in outcome.err, outcome.err
+    assert plant(*files.command("volumes")).code == 0
+    secrets = yaml.safe_load((COMPOSE / "docker-compose.yml").read_text())["secrets"]
+    assert {entry["file"].rsplit("/", 1)[1] for entry in secrets.values()} == {
+        path.name for path in (plant.folder / "compose/secrets").iterdir()}
+
+
+def test_doctor_says_what_the_composition_lacks(plant):
+    shutil.copytree(COMPOSE, plant.folder / "compose", dirs_exist_ok=True)
+    found = plant("doctor", "--compose", "--engine", "no-such-engine", "--json", code=1).json["findings"]
+    assert {name: one["state"] for name, one in found.items()} == {
+        "settings": "ok", "secrets": "ok", "ports": "ok", "engine": "missing"}
+    (plant.folder / "compose/secrets/influxdb_token").unlink()
+    (plant.folder / "compose/secrets/mosquitto_acl").chmod(0o644)
+    found = plant("doctor", "--compose", "--engine", "no-such-engine", "--json", code=1).json["findings"]
+    assert found["secrets"]["missing"] == ["compose/secrets/influxdb_token",
+                                           "compose/secrets/mosquitto_acl may be read by others"]
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(900)
+def test_the_daemons_lose_nothing(plant, make_broker, tmp_path):
+    for program in ("telegraf", "influxd"):
+        assert (STACK / program).exists(), f"no {program}: scripts/setup --stack builds it"
+    daemons = Daemons(plant, make_broker, tmp_path / "run")
+    try:
+        daemons.start("influxdb")
+        assert daemons.set_up() == {"set_up": True, "made_bucket": True, "dashboards": 1, "variables": 2}
+        for service in ("telegraf", "detector", "manager"):
+            daemons.start(service)
+        end(daemons.generate("--rows", str(ROWS), "--rate", "100"), 0)
+        daemons.wait_for(lambda: daemons.count("verdict", "is_anomaly") >= ROWS)
+        assert daemons.count("reading", "flow") == daemons.count("reading", "power") == ROWS
+        assert daemons.count("verdict", "is_anomaly") == ROWS
+        check_verdicts(daemons)
+        daemons.wait_for(lambda: daemons.count("server", "model_infer_request_success_total", "max") > 0)
+        # The dashboard's own queries find all of it; a second time it is updated, not doubled.
+        assert daemons.set_up() == {"set_up": False, "made_bucket": False, "dashboards": 1, "variables": 2}
+        check_dashboard(daemons)
+        # Each daemon in turn restarts while readings come.
+        sender = daemons.generate("--rows", "900", "--rate", "15")
+        for service in ("detector", "manager", "telegraf", "influxdb", "broker"):
+            time.sleep(3)
+            daemons.stop(service)
+            time.sleep(1)
+            daemons.start(service)
+        end(sender, 0)
+        daemons.wait_for(lambda: daemons.count("verdict", "is_anomaly") >= 900, 120)
+        assert daemons.count("reading", "flow") == 900
+        assert daemons.count("verdict", "is_anomaly") == 900
+        retrain(daemons)
+    finally:
+        daemons.close()
+
+
+def check_verdicts(daemons):
+    """Scores in InfluxDB are those of the same rows in a file."""
+    daemons.plant("score", "--bundle", "pump.bundle", "--dataset", "pump", "--output", "scores.csv", code=0)
+    with open(daemons.plant.folder / "scores.csv") as file:
+        rows = list(csv.DictReader(file))[:ROWS]
+    anomalous = sum(int(row["is_anomaly"]) for row in rows)
+    assert daemons.count("verdict", "is_anomaly", "sum") == anomalous > 0
+
+
+def check_dashboard(daemons):
+    headers = {"Authorization": f"Token {(daemons.secrets / 'influxdb_token').read_text()}"}
+    base = f"http://127.0.0.1:{daemons.ports['influxdb']}/api/v2"
+    boards = requests.get(f"{base}/dashboards", headers=headers, timeout=30).json()["dashboards"]
+    assert [board["name"] for board in boards] == ["Sensors"]
+    names = [one["name"] for one in requests.get(f"{base}/variables", headers=headers, timeout=30).json()["variables"]]
+    assert sorted(names) == ["model", "sensor"]
+    charts = json.loads((REPOSITORY / "templates/influxdb/dashboard.json").read_text())[0]["spec"]["charts"]
+    preamble = ('option v = {timeRangeStart: 0, timeRangeStop: now(), windowPeriod: 10s, sensor: "blade", model: "pump"}\n')
+    for chart in charts:
+        for query in chart["queries"]:
+            assert daemons.query(preamble + query["query"]), chart["name"]
+        for axis in chart.get("axes", []):
+            assert "domain" not in axis  # fitted to what is shown, nothing is cut off
+
+
+def retrain(daemons):
+    """What InfluxDB gathered becomes a data set and a bundle."""
+    flux = ('from(bucket: "sensors") |> range(start: 0) |> filter(fn: (r) => r._measurement == "reading" and r.sensor == "blade")')
+    answer = requests.post(f"http://127.0.0.1:{daemons.ports['influxdb']}/api/v2/query?org=windmill", timeout=60,
+                           json={"query": flux, "type": "flux", "dialect": {"annotations": ["group", "datatype", "default"]}},
+                           headers={"Authorization": f"Token {(daemons.secrets / 'influxdb_token').read_text()}"})
+    (daemons.plant.folder / "gathered.csv").write_bytes(answer.content)
+    (daemons.plant.folder / "known.csv").write_text("start_time,end_time\n2026-01-01T00:41:40Z,2026-01-01T00:42:40Z\n")
+    daemons.plant("create-datasets", "--source", "influx", "--data_csv", "gathered.csv", "--anomalies_csv", "known.csv",
+                  "--name", "gathered", code=0)
+    daemons.plant("train", "--kind", "panel", "--relation-epochs", "0", "--dataset", "gathered", "--output",
+                  "gathered.bundle", code=0)
+    assert (daemons.plant.folder / "gathered.bundle/bundle.json").exists()
