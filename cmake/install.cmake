@@ -33,6 +33,10 @@ install(DIRECTORY ${CMAKE_SOURCE_DIR}/configs DESTINATION share/anomctl COMPONEN
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/compose DESTINATION share/anomctl COMPONENT program
   PATTERN secrets EXCLUDE PATTERN .env EXCLUDE)
 
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/templates/systemd ${CMAKE_SOURCE_DIR}/templates/telegraf
+  ${CMAKE_SOURCE_DIR}/templates/grafana ${CMAKE_SOURCE_DIR}/templates/influxdb ${CMAKE_SOURCE_DIR}/templates/kubernetes
+  DESTINATION share/anomctl/templates COMPONENT program)
+
 # Man page and completions are written by the program itself.
 set(written ${CMAKE_BINARY_DIR}/written)
 install(CODE "

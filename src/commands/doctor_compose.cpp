@@ -126,8 +126,8 @@ std::vector<Finding> engine_and_images(const std::string& engine, const std::str
   const std::set<std::string> images = all_of(text, kImage);
   for (const std::string& image : images) {
     const std::string name = expand(image, settings);
-    const bool plain = name.find_first_not_of(
-                           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@") == std::string::npos;
+    const bool plain = name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@") ==
+                       std::string::npos;
     if (!plain || !succeeds(engine, fmt::format("image inspect {}", name))) missing.push_back(name);
   }
   findings.push_back(finding("images", missing, fmt::format("{} images", images.size()),

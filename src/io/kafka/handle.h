@@ -15,6 +15,7 @@ namespace anomctl::kafka {
 struct Free {
   void operator()(rd_kafka_conf_t* it) const { rd_kafka_conf_destroy(it); }
   void operator()(rd_kafka_t* it) const { rd_kafka_destroy(it); }
+  void operator()(rd_kafka_error_t* it) const { rd_kafka_error_destroy(it); }
   void operator()(rd_kafka_topic_partition_list_t* it) const { rd_kafka_topic_partition_list_destroy(it); }
   void operator()(rd_kafka_message_t* it) const { rd_kafka_message_destroy(it); }
   void operator()(const rd_kafka_metadata_t* it) const { rd_kafka_metadata_destroy(it); }

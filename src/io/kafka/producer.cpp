@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <array>
+
 #include "anomctl/core/error.h"
 #include "io/kafka/handle.h"
 
@@ -41,12 +43,20 @@ KafkaProducer::~KafkaProducer() {
 
 bool KafkaProducer::produce(const std::string& topic, int partition, std::string_view key, std::string_view value,
                             std::stop_token stop) {
+  std::array<rd_kafka_vu_t, 5> parts{};
+  parts[0].vtype = RD_KAFKA_VTYPE_TOPIC;
+  parts[0].u.cstr = topic.c_str();
+  parts[1].vtype = RD_KAFKA_VTYPE_PARTITION;
+  parts[1].u.i32 = partition < 0 ? RD_KAFKA_PARTITION_UA : partition;
+  parts[2].vtype = RD_KAFKA_VTYPE_KEY;
+  parts[2].u.mem = {const_cast<char*>(key.data()), key.size()};
+  parts[3].vtype = RD_KAFKA_VTYPE_VALUE;
+  parts[3].u.mem = {const_cast<char*>(value.data()), value.size()};
+  parts[4].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
+  parts[4].u.i = RD_KAFKA_MSG_F_COPY;
   while (true) {
-    const rd_kafka_resp_err_t error = rd_kafka_producev(
-        impl_->handle.get(), RD_KAFKA_V_TOPIC(topic.c_str()),
-        RD_KAFKA_V_PARTITION(partition < 0 ? RD_KAFKA_PARTITION_UA : partition), RD_KAFKA_V_KEY(key.data(), key.size()),
-        RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_END);
+    const kafka::Owned<rd_kafka_error_t> refused(rd_kafka_produceva(impl_->handle.get(), parts.data(), parts.size()));
+    const rd_kafka_resp_err_t error = refused ? rd_kafka_error_code(refused.get()) : RD_KAFKA_RESP_ERR_NO_ERROR;
     rd_kafka_poll(impl_->handle.get(), error == RD_KAFKA_RESP_ERR__QUEUE_FULL ? kWaitMs : 0);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
     if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL)
