@@ -1,4 +1,5 @@
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -53,7 +54,8 @@ std::vector<fs::path> expand_files(const std::vector<fs::path>& paths, const std
         inside.push_back(entry.path());
       }
     }
-    if (inside.empty()) throw input_error(fmt::format("the folder {} holds no table", path.string()));
+    if (inside.empty())
+      throw input_error(fmt::format("the folder {} holds no table ({})", path.string(), fmt::join(endings, ", ")));
     std::sort(inside.begin(), inside.end(), [](const fs::path& a, const fs::path& b) {
       return natural_less(a.filename().string(), b.filename().string());
     });

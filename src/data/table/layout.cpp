@@ -180,11 +180,39 @@ bool looks_like_label(std::string_view name) {
          std::any_of(kOtherLabels.begin(), kOtherLabels.end(), is_plain);
 }
 
+namespace {
+
+bool has_label(const TableSettings& settings, const Sample& sample) {
+  if (settings.label_column.empty()) return find_named(sample, kLabelNames).has_value();
+  return settings.label_column == "none" ||
+         std::find(sample.header.begin(), sample.header.end(), settings.label_column) != sample.header.end();
+}
+
+// The first file says what the columns are; where it has no labels and another one has, that one does.
+Sample choose_sample(const TableSettings& settings, TableLayout& layout, fs::path& file) {
+  std::optional<Sample> first;
+  for (const fs::path& one : settings.files) {
+    TableLayout tried;
+    if (!is_parquet(one)) tried.delimiter = settings.delimiter ? *settings.delimiter : guess_delimiter(one);
+    Sample sample = read_sample(one, tried.delimiter, tried.has_header);
+    const bool labelled = tried.has_header && has_label(settings, sample);
+    if (!first || labelled) {
+      file = one;
+      layout.delimiter = tried.delimiter;
+      layout.has_header = tried.has_header;
+    }
+    if (labelled || !tried.has_header) return sample;
+    if (!first) first = std::move(sample);
+  }
+  return std::move(*first);
+}
+
+}  // namespace
+
 TableLayout guess_layout(const TableSettings& settings, ReadReport& report) {
   TableLayout layout;
-  const fs::path& file = settings.files.front();
-  if (!is_parquet(file)) layout.delimiter = settings.delimiter ? *settings.delimiter : guess_delimiter(file);
-  const Sample sample = read_sample(file, layout.delimiter, layout.has_header);
+  fs::path file;
+  const Sample sample = choose_sample(settings, layout, file);
   layout.header = sample.header;
   if (!layout.has_header) report.notes.push_back("there is no header line: columns are named c0, c1, ...");
 

@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -36,15 +37,15 @@ class TableReader : public LabelledSource {
       if (cells_.empty()) continue;  // at the end, or between blocks
       break;
     }
-    if (cells_.size() != layout_.header.size()) {
-      throw reader_->error(fmt::format("{} values where {} are expected", cells_.size(), layout_.header.size()));
+    if (cells_.size() != width_) {
+      throw reader_->error(fmt::format("{} values where {} are expected", cells_.size(), width_));
     }
     ++report_.rows_read;
     read_time(row);
-    label_ = layout_.label && read_label();
-    const std::size_t k = layout_.data.size();
+    label_ = label_at_ && read_label();
+    const std::size_t k = data_at_.size();
     row.values.resize(k);
-    for (std::size_t i = 0; i < k; ++i) row.values[i] = read_value(cells_[layout_.data[i]], i);
+    for (std::size_t i = 0; i < k; ++i) row.values[i] = read_value(cells_[data_at_[i]], i);
     return true;
   }
 
@@ -55,27 +56,56 @@ class TableReader : public LabelledSource {
         std::make_unique<CsvReader>(open_table_bytes(file), file.string(), CsvSettings{.delimiter = layout_.delimiter});
     starts_run_ = true;
     last_time_.reset();
+    time_at_ = layout_.time;
+    label_at_ = layout_.label;
+    data_at_ = layout_.data;
+    width_ = layout_.header.size();
     if (!layout_.has_header) return;
     while (reader_->next(cells_) && cells_.empty()) {
     }
-    if (file_ == 1) return;
     std::vector<std::string> header;
     for (std::size_t c = 0; c < cells_.size(); ++c) {
       const std::string_view name = trim(cells_[c]);
       header.push_back(name.empty() ? fmt::format("c{}", c) : std::string(name));
     }
-    if (header != layout_.header) {
+    if (header != layout_.header) find_columns(header);
+  }
+
+  // Files may order their columns differently, and lack labels: rows of one without them are normal.
+  void find_columns(const std::vector<std::string>& header) {
+    const auto place = [&](std::size_t column) -> std::optional<std::size_t> {
+      const auto found = std::find(header.begin(), header.end(), layout_.header[column]);
+      if (found == header.end()) return std::nullopt;
+      return static_cast<std::size_t>(found - header.begin());
+    };
+    const auto known = [&](const std::string& name) {
+      return std::find(layout_.header.begin(), layout_.header.end(), name) != layout_.header.end();
+    };
+    bool fits = std::all_of(header.begin(), header.end(), known);
+    if (layout_.time) fits = (time_at_ = place(*layout_.time)).has_value() && fits;
+    for (std::size_t i = 0; i < layout_.data.size(); ++i) {
+      const auto at = place(layout_.data[i]);
+      fits = fits && at;
+      data_at_[i] = at.value_or(0);
+    }
+    if (!fits) {
       throw reader_->error(
           fmt::format("the columns differ from those of {}: {}", settings_.files.front().string(), list_names(header)));
     }
+    width_ = header.size();
+    if (!layout_.label) return;
+    label_at_ = place(*layout_.label);
+    if (!label_at_)
+      report_.notes.push_back(fmt::format("{} has no '{}': its rows are normal", settings_.files[file_ - 1].string(),
+                                          layout_.header[*layout_.label]));
   }
 
   void read_time(Row& row) {
-    if (!layout_.time) {
+    if (!time_at_) {
       row.time = row_number_++ * settings_.period;
       return;
     }
-    const std::string_view cell = cells_[*layout_.time];
+    const std::string_view cell = cells_[*time_at_];
     const auto stamp = stamps_.read(cell, last_time_);
     if (!stamp)
       throw reader_->error(fmt::format("{} in '{}' is no time stamp", shown(cell), layout_.header[*layout_.time]));
@@ -86,7 +116,7 @@ class TableReader : public LabelledSource {
   }
 
   bool read_label() const {
-    const std::string_view cell = cells_[*layout_.label];
+    const std::string_view cell = cells_[*label_at_];
     const auto label = label_value(cell);
     if (!label) {
       throw reader_->error(
@@ -119,7 +149,10 @@ class TableReader : public LabelledSource {
   ReadReport& report_;
   StampReader stamps_;
   std::unique_ptr<CsvReader> reader_;
-  std::size_t file_ = 0;  // files opened so far
+  std::size_t file_ = 0;                           // files opened so far
+  std::optional<std::size_t> time_at_, label_at_;  // in the open file, as data_at_
+  std::vector<std::size_t> data_at_;
+  std::size_t width_ = 0;
   std::vector<std::string_view> cells_;
   std::int64_t row_number_ = 0;
   std::optional<Nanoseconds> last_time_;

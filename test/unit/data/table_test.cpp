@@ -130,6 +130,21 @@ TEST_CASE("table: several files are runs, in natural order", "[table]") {
   CHECK_THROWS_WITH(expand_files({folder.temporary.path()}, {".tsv"}), Contains("holds no table"));
 }
 
+TEST_CASE("table: a file without labels is normal, and columns are found by their names", "[table]") {
+  const Folder folder;
+  const auto plain = folder.write("normal.csv", "time,a,b\n2020-01-01 00:00:00,1,2\n2020-01-01 00:00:01,3,4\n");
+  const auto labelled = folder.write("fault.csv", "b,time,a,anomaly,changepoint\n6,2020-02-01 00:00:00,5,1,1\n");
+  for (const auto& files : {std::vector{plain, labelled}, std::vector{labelled, plain}}) {
+    const bool plain_first = files.front() == plain;
+    const Read r = read({.files = files});
+    CHECK(r.layout.names == (std::vector<std::string>{"b", "a"}));
+    REQUIRE(r.rows.size() == 3);
+    CHECK(r.rows[plain_first ? 2 : 0] == std::vector<double>{6, 5});
+    CHECK(r.rows[plain_first ? 0 : 1] == std::vector<double>{2, 1});
+    CHECK(r.labels == (plain_first ? std::vector<bool>{false, false, true} : std::vector<bool>{true, false, false}));
+  }
+}
+
 TEST_CASE("table: what cannot be used is told with file and line", "[table]") {
   const Folder folder;
   const auto told = [&](const std::string& text, const std::string& expected, BadCells bad = BadCells::error) {
