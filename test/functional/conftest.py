@@ -10,6 +10,8 @@ import subprocess
 import time
 
 import pytest
+from mqtt_wire import Wire
+from streams import Listener, make_plant
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
@@ -191,6 +193,27 @@ def make_broker(tmp_path):
     yield make
     for it in made:
         it.stop()
+
+
+@pytest.fixture(scope="module")
+def plant(anomctl_in, tmp_path_factory):
+    """An Anomctl with a small data set and the bundle of its panel, pump.bundle."""
+    return make_plant(anomctl_in(tmp_path_factory.mktemp("plant")))
+
+
+@pytest.fixture
+def listener(broker):
+    it = Listener(broker.port)
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def wire(broker):
+    """A proxy before `broker` that reads what passes."""
+    it = Wire(broker.port)
+    yield it
+    it.close()
 
 
 _without_shared = []

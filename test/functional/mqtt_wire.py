@@ -1,4 +1,5 @@
-"""A TCP proxy before a broker that reads the MQTT 5 packets that pass: which messages a client acknowledged on the wire."""
+"""A TCP proxy before a broker that reads the MQTT packets (5 and 3.1.1) that pass: which messages a client acknowledged
+on the wire."""
 
 import socket
 import threading
@@ -34,24 +35,43 @@ def variable_int(body, at):
             return value, at
 
 
-def read_publish(flags, body):
+def read_publish(flags, body, version):
     """(packet id, topic, payload); the id is 0 at QoS 0."""
     end = 2 + int.from_bytes(body[:2], "big")
     topic, at, number = body[2:end].decode(), end, 0
     if flags & 0x06:
         number, at = int.from_bytes(body[at:at + 2], "big"), at + 2
-    properties, at = variable_int(body, at)
-    return number, topic, body[at + properties:]
+    if version >= 5:
+        properties, at = variable_int(body, at)
+        at += properties
+    return number, topic, body[at:]
+
+
+def read_connect(body):
+    """(version as MQTT counts: 4 is 3.1.1, client id)."""
+    version, at = body[6], 10  # behind the name, level, flags and keep-alive
+    if version >= 5:
+        properties, at = variable_int(body, at)
+        at += properties
+    return version, body[at + 2:at + 2 + int.from_bytes(body[at:at + 2], "big")].decode()
+
+
+class Connection:
+    """Its version, and what is not acknowledged: by packet id, negative those of the client."""
+
+    def __init__(self):
+        self.version, self.under_way = 0, {}
 
 
 class Wire:
     """Listens on .port; .acknowledged lists the (topic, payload) that clients have sent a PUBACK for, .taken those of
-    theirs that the broker has, in that order."""
+    theirs that the broker has, in that order. With `newest=4` it answers later versions as a broker that knows only
+    3.1.1 does (3.1.2.2 there)."""
 
-    def __init__(self, broker_port):
-        self.broker_port = broker_port
+    def __init__(self, broker_port, newest=5):
+        self.broker_port, self.newest = broker_port, newest
         self.acknowledged, self.taken, self.changed = [], [], threading.Condition()
-        self.clients = []  # of each connection: the client's id
+        self.clients, self.versions = [], []  # of each connection: the client's id, the version
         self.sockets, self.ended = set(), False
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -73,18 +93,21 @@ class Wire:
             except OSError:
                 client.close()
                 continue
-            under_way = {}
+            connection = Connection()
             self.sockets |= {client, broker}
             for source, target, from_client in ((client, broker, True), (broker, client, False)):
-                threading.Thread(target=self.carry, args=(source, target, from_client, under_way), daemon=True).start()
+                threading.Thread(target=self.carry, args=(source, target, from_client, connection), daemon=True).start()
 
-    def carry(self, source, target, from_client, under_way):
+    def carry(self, source, target, from_client, connection):
         buffer = bytearray()
         try:
             while data := source.recv(65536):
                 buffer += data
                 for kind, flags, body in packets(buffer):
-                    self.see(kind, flags, body, from_client, under_way)
+                    self.see(kind, flags, body, from_client, connection)
+                if connection.version > self.newest:
+                    source.sendall(b"\x20\x02\x00\x01")
+                    break
                 target.sendall(data)
         except OSError:
             pass
@@ -96,14 +119,12 @@ class Wire:
         source.close()
         self.sockets.discard(source)
 
-    def see(self, kind, flags, body, from_client, under_way):
+    def see(self, kind, flags, body, from_client, connection):
+        under_way = connection.under_way
         with self.changed:
-            if kind == PUBLISH and not from_client:
-                number, topic, payload = read_publish(flags, body)
-                under_way[number] = (topic, payload)
-            elif kind == PUBLISH:
-                number, topic, payload = read_publish(flags, body)
-                under_way[-number] = (topic, payload)
+            if kind == PUBLISH:
+                number, topic, payload = read_publish(flags, body, connection.version)
+                under_way[-number if from_client else number] = (topic, payload)
             elif kind == PUBACK and not from_client:
                 self.taken.append(under_way.pop(-int.from_bytes(body[:2], "big")))
             elif kind == PUBACK and from_client:
@@ -111,9 +132,9 @@ class Wire:
                 if not refused:
                     self.acknowledged.append(under_way.pop(int.from_bytes(body[:2], "big")))
             elif kind == CONNECT and from_client:
-                at = variable_int(body, 10)  # behind the name, level, flags and keep-alive
-                start = at[1] + at[0]
-                self.clients.append(body[start + 2:start + 2 + int.from_bytes(body[start:start + 2], "big")].decode())
+                connection.version, client = read_connect(body)
+                self.versions.append(connection.version)
+                self.clients.append(client)
             self.changed.notify_all()
 
     def wait_for(self, condition, seconds=20):

@@ -6,22 +6,9 @@ import math
 import random
 import threading
 
-import pytest
-from streams import Listener, end, make_plant, start_manage
+from streams import end, start_manage
 
 LONG_AGO = "2026-04-01T"
-
-
-@pytest.fixture(scope="module")
-def plant(anomctl_in, tmp_path_factory):
-    return make_plant(anomctl_in(tmp_path_factory.mktemp("plant")))
-
-
-@pytest.fixture
-def listener(broker):
-    it = Listener(broker.port)
-    yield it
-    it.close()
 
 
 class Rows:

@@ -4,14 +4,6 @@ import json
 from collections import Counter
 
 import pytest
-from streams import Listener
-
-
-@pytest.fixture
-def listener(broker):
-    it = Listener(broker.port)
-    yield it
-    it.close()
 
 
 def generate(anomctl, broker, *more, code=0):

@@ -13,28 +13,9 @@ import pytest
 from bundles import make_bundle
 from conftest import REPOSITORY, wait_for_port
 from mqtt_wire import Wire
-from streams import Listener, end, make_plant, start_manage
+from streams import Listener, end, start_manage
 
 ASSETS = ("blade-0", "blade-1", "blade-2")
-
-
-@pytest.fixture(scope="module")
-def plant(anomctl_in, tmp_path_factory):
-    return make_plant(anomctl_in(tmp_path_factory.mktemp("plant")))
-
-
-@pytest.fixture
-def listener(broker):
-    it = Listener(broker.port)
-    yield it
-    it.close()
-
-
-@pytest.fixture
-def wire(broker):
-    it = Wire(broker.port)
-    yield it
-    it.close()
 
 
 class Sender:
@@ -155,6 +136,11 @@ def test_killed_at_a_thousand_random_points(plant, broker, wire, listener, tmp_p
     killed_at_random_points(plant, broker, wire, listener, tmp_path, kills=1000, seed=12)
 
 
+def test_killed_with_mqtt_3(plant, broker, wire, listener, tmp_path):
+    killed_at_random_points(plant, broker, wire, listener, tmp_path, kills=6, seed=14, more=("--mqtt-version", "3.1.1"))
+    assert set(wire.versions) == {4}
+
+
 def test_killed_with_durable(plant, broker, wire, listener, tmp_path):
     killed_at_random_points(plant, broker, wire, listener, tmp_path, kills=4, seed=13, more=("--durable",))
 
@@ -225,8 +211,9 @@ def test_what_a_killed_broker_had_not_saved_is_counted(plant, composed_broker, t
     wire.close()
 
 
-def test_subscribes_again_at_a_broker_that_forgot_it(plant, broker, wire, listener):
-    process = start_manage(plant, wire.url, listener, "--bundle", "pump.bundle")
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_subscribes_again_at_a_broker_that_forgot_it(plant, broker, wire, listener, version):
+    process = start_manage(plant, wire.url, listener, "--bundle", "pump.bundle", "--mqtt-version", version)
     for round in range(2):
         listener.wait_for(lambda: listener.client.is_connected())
         broker.stop()

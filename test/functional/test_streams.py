@@ -6,19 +6,7 @@ import signal
 import time
 
 import pytest
-from streams import Listener, end, make_plant, start_manage
-
-
-@pytest.fixture
-def listener(broker):
-    it = Listener(broker.port)
-    yield it
-    it.close()
-
-
-@pytest.fixture(scope="module")
-def plant(anomctl_in, tmp_path_factory):
-    return make_plant(anomctl_in(tmp_path_factory.mktemp("plant")))
+from streams import end, start_manage
 
 
 def test_live_equals_replay(plant, broker, listener):
@@ -109,8 +97,13 @@ def test_what_cannot_be_reached_is_said(plant, anomctl, make_broker, free_port):
     outcome = plant("generate", "--mqtt-url", f"mqtt://127.0.0.1:{free_port()}", "--connect-timeout", "1", code=5)
     assert "cannot be reached" in outcome.err
     broker = make_broker({"sensor": "right"})
-    outcome = plant("generate", "--mqtt-url", broker.url, "--mqtt-user", "sensor", "--mqtt-pass", "wrong", code=1)
-    assert "refuses user 'sensor'" in outcome.err and "wrong" not in outcome.err
+    for version in ("auto", "5", "3.1.1"):
+        outcome = plant("generate", "--mqtt-url", broker.url, "--mqtt-version", version, "--mqtt-user", "sensor",
+                        "--mqtt-pass", "wrong", code=1)
+        assert "refuses user 'sensor'" in outcome.err and "wrong" not in outcome.err
+        plant("generate", "--mqtt-url", broker.url, "--mqtt-version", version, "--mqtt-user", "sensor", "--mqtt-pass",
+              "right", "--rate", "0", "--rows", "3", code=0)
+    plant("generate", "--mqtt-url", broker.url, "--mqtt-version", "4", code=2)
     plant("generate", "--mqtt-url", "http://x", code=2)
     plant("generate", "--topic-sensor", "a/b", code=2)
     plant("manage", "--shard", "2/2", code=2)

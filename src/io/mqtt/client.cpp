@@ -4,7 +4,6 @@
 #include <mqtt/async_client.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -16,61 +15,21 @@
 #include "anomctl/core/log.h"
 #include "anomctl/core/stop.h"
 #include "anomctl/io/net/reach.h"
+#include "io/mqtt/connection.h"
 
 namespace anomctl {
 namespace {
 
+using mqtt_connection::kInFlight, mqtt_connection::kQos, mqtt_connection::kTry;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr int kQos = 1;
-// Sent and not acknowledged: brokers take twenty at once unless they say otherwise (mosquitto ends the connection
-// beyond its bound). The library is never given more, for what it holds back itself it takes up again only a second
-// later.
-constexpr std::size_t kInFlight = 16;
-constexpr auto kTry = std::chrono::seconds(5);
 // A connected broker that does not acknowledge for this long is sent the message again.
 constexpr auto kRepeat = std::chrono::seconds(20);
 constexpr int kPauseMs = 500;
-constexpr int kBadUserOrPassword = 134, kNotAuthorized = 135;  // MQTT 5, 3.2.2.2
-
-struct BrokerAddress {
-  std::string uri, host;
-  int port = 0;
-  bool tls = false;
-};
-
-BrokerAddress broker_address(const MqttSettings& settings) {
-  BrokerAddress address;
-  const std::string& url = settings.mqtt_url;
-  const std::size_t end = url.find("://");
-  const std::string scheme = end == std::string::npos ? "mqtt" : url.substr(0, end);
-  std::string rest = end == std::string::npos ? url : url.substr(end + 3);
-  while (!rest.empty() && rest.back() == '/') rest.pop_back();
-  if (scheme == "mqtts" || scheme == "ssl")
-    address.tls = true;
-  else if (scheme != "mqtt" && scheme != "tcp")
-    throw UsageError(fmt::format("mqtt-url '{}': expected mqtt:// or mqtts://", url));
-  if (rest.empty() || rest.find_first_of("/@ ") != std::string::npos)
-    throw UsageError(
-        fmt::format("mqtt-url: expected {}://HOST[:PORT] (users and passwords have settings of their own)", scheme));
-  const std::size_t colon = rest.find(':', rest.front() == '[' ? rest.find(']') : 0);
-  address.port = address.tls ? 8883 : 1883;
-  address.host = rest.substr(0, colon);
-  if (colon != std::string::npos) {
-    const char *first = rest.data() + colon + 1, *last = rest.data() + rest.size();
-    const auto [read, error] = std::from_chars(first, last, address.port);
-    if (error != std::errc() || read != last || address.port < 1 || address.port > 65535)
-      throw UsageError(fmt::format("mqtt-url '{}': expected a port from 1 to 65535", url));
-  }
-  address.uri = fmt::format("{}://{}:{}", address.tls ? "ssl" : "tcp", address.host, address.port);
-  if (address.host.size() > 2 && address.host.front() == '[')
-    address.host = address.host.substr(1, address.host.size() - 2);
-  return address;
-}
 
 std::string why_of(const mqtt::token& token) {
   const int reason = static_cast<int>(token.get_reason_code());
-  if (reason == kNotAuthorized) return "not authorized";
+  if (reason == mqtt::ReasonCode::NOT_AUTHORIZED) return "not authorized";
   if (reason >= 128) return mqtt::exception::reason_code_str(reason);
   return mqtt::exception::error_str(token.get_return_code());
 }
@@ -89,13 +48,34 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
     SteadyClock::time_point since;
   };
 
-  Impl(const MqttSettings& s, MqttParts p, BrokerAddress a) : settings(s), parts(std::move(p)), address(std::move(a)) {}
+  Impl(const MqttSettings& s, MqttParts p)
+      : settings(s),
+        parts(std::move(p)),
+        address(mqtt_connection::broker_address(s)),
+        versions(mqtt_connection::versions(s)) {}
+
+  // One try with one version. Empty: connected.
+  std::string try_connect(int version) {
+    version_refused = false;
+    try {
+      make_client(version);
+      // The library gives up by itself after kTry.
+      const auto options = mqtt_connection::connect_options({settings, parts, address}, version);
+      return client->connect(options)->wait_for(2 * kTry) ? "" : "no answer";
+    } catch (const mqtt::exception& error) {
+      if (mqtt_connection::refuses_user(error))
+        throw failed(fmt::format("{}: the broker refuses user '{}' (check mqtt-user and mqtt-pass-file)",
+                                 settings.mqtt_url, settings.mqtt_user));
+      version_refused = mqtt_connection::refuses_version(error);
+      return error.what();
+    }
+  }
 
   // The library's client, of one try to connect.
-  void make_client() {
+  void make_client(int version) {
     client.reset();
-    client = std::make_unique<mqtt::async_client>(
-        address.uri, parts.client_id, mqtt::create_options_builder().mqtt_version(MQTTVERSION_5).finalize());
+    client = std::make_unique<mqtt::async_client>(address.uri, parts.client_id,
+                                                  mqtt::create_options_builder().mqtt_version(version).finalize());
     client->set_connected_handler([this](const std::string&) {
       {
         std::lock_guard lock(mutex);
@@ -211,7 +191,9 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
 
   MqttSettings settings;
   MqttParts parts;
-  BrokerAddress address;
+  mqtt_connection::BrokerAddress address;
+  bool version_refused = false;  // by the last try
+  std::vector<int> versions;     // that are tried, in this order; once connected only the one that worked
   mutable std::mutex mutex;
   std::condition_variable_any changed;
   bool connected = false, subscribe_again = false;
@@ -220,50 +202,14 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
   std::map<std::uintptr_t, Sent> in_flight;  // by number: in the order they were sent
   std::uintptr_t last_number = 0;
   std::int64_t n_published = 0, n_acknowledged = 0, n_refused = 0;
-  mqtt::connect_options options;
   std::unique_ptr<mqtt::async_client> client;  // its callbacks use what is above
   std::jthread sender;                         // uses all of it
 };
 
 MqttClient::MqttClient(const MqttSettings& settings, MqttParts parts) {
-  const BrokerAddress address = broker_address(settings);
-  if (settings.cert_file.empty() != settings.key_file.empty())
-    throw UsageError("cert-file and key-file go together: give both or none");
-  if (!address.tls && !(settings.ca_file.empty() && settings.cert_file.empty()))
-    throw UsageError("ca-file, cert-file and key-file need a broker URL that begins with mqtts://");
-  for (const fs::path& file : {settings.ca_file, settings.cert_file, settings.key_file})
-    if (!file.empty() && !fs::exists(file)) throw UsageError(fmt::format("{}: there is no such file", file.string()));
+  mqtt_connection::check(settings);
   if (parts.client_id.empty()) parts.client_id = "anomctl-" + random_hex(6);
-  impl_ = std::make_unique<Impl>(settings, std::move(parts), address);
-  Impl& impl = *impl_;
-
-  mqtt::connect_options& options = impl.options;
-  options.set_mqtt_version(MQTTVERSION_5);
-  // Only a session with subscriptions is worth keeping; see take_back.
-  const bool listens = static_cast<bool>(impl.parts.on_message);
-  options.set_clean_start(!listens);
-  if (!listens) impl.parts.session_expiry = {};
-  options.set_properties({{mqtt::property::SESSION_EXPIRY_INTERVAL,
-                           static_cast<std::int32_t>(std::max(0.0, impl.parts.session_expiry.seconds()))}});
-  options.set_keep_alive_interval(std::chrono::seconds(20));
-  options.set_connect_timeout(kTry);
-  options.set_max_inflight(static_cast<int>(4 * kInFlight));  // more than it is given
-  options.set_automatic_reconnect(std::chrono::seconds(1), std::chrono::seconds(8));
-  if (!settings.mqtt_user.empty()) options.set_user_name(settings.mqtt_user);
-  if (!settings.mqtt_pass.empty()) options.set_password(settings.mqtt_pass);
-  if (impl.parts.will)
-    options.set_will(mqtt::will_options(impl.parts.will->topic, impl.parts.will->payload, kQos, true));
-  if (address.tls) {
-    mqtt::ssl_options ssl;
-    if (!settings.ca_file.empty()) ssl.set_trust_store(settings.ca_file.string());
-    if (!settings.cert_file.empty()) {
-      ssl.set_key_store(settings.cert_file.string());
-      ssl.set_private_key(settings.key_file.string());
-    }
-    ssl.set_verify(true);
-    ssl.set_enable_server_cert_auth(true);
-    options.set_ssl(ssl);
-  }
+  impl_ = std::make_unique<Impl>(settings, std::move(parts));
 }
 
 MqttClient::~MqttClient() {
@@ -279,24 +225,15 @@ bool MqttClient::connect(std::stop_token stop) {
   const auto give_up = SteadyClock::now() + std::chrono::nanoseconds(impl.settings.connect_timeout.ns);
   for (bool told = false;; told = true) {
     std::string why = why_unreachable(impl.address.host, impl.address.port, seconds(5));
-    if (why.empty()) {
-      try {
-        impl.make_client();
-        // The library gives up by itself after kTry.
-        if (impl.client->connect(impl.options)->wait_for(2 * kTry)) {
-          if (!impl.sender.joinable())
-            impl.sender = std::jthread([&impl](std::stop_token ended) { impl.send_all(ended); });
-          return true;
-        }
-        why = "no answer";
-      } catch (const mqtt::exception& error) {
-        // Of a refused connection it is the return code that holds MQTT's reason.
-        const int reason = std::max(static_cast<int>(error.get_reason_code()), error.get_return_code());
-        if (reason == kBadUserOrPassword || reason == kNotAuthorized)
-          throw failed(fmt::format("{}: the broker refuses user '{}' (check mqtt-user and mqtt-pass-file)", url,
-                                   impl.settings.mqtt_user));
-        why = error.what();
-      }
+    for (std::size_t i = 0; i < impl.versions.size() && (i > 0 || why.empty()); ++i) {
+      const int version = impl.versions[i];
+      why = impl.try_connect(version);
+      if (impl.version_refused) continue;
+      if (!why.empty()) break;
+      if (i > 0) log_info("{} does not know MQTT 5: this goes by 3.1.1", url);
+      impl.versions = {version};
+      if (!impl.sender.joinable()) impl.sender = std::jthread([&impl](std::stop_token ended) { impl.send_all(ended); });
+      return true;
     }
     if (stop.stop_requested()) return false;
     if (SteadyClock::now() >= give_up)

@@ -1,6 +1,6 @@
-// An MQTT 5 client: publishes (at QoS 1 unless asked otherwise) with a bound on what is not acknowledged, and hands arriving messages on. It
-// reconnects and subscribes again by itself; what was published and not acknowledged is sent again then. Thread rule:
-// every member is safe from any thread but for the callbacks, which run on the library's thread: they may only hand on
+// An MQTT client, of version 5 and, where the broker does not know it, 3.1.1: publishes (at QoS 1 unless asked
+// otherwise) with a bound on what is not acknowledged, and hands arriving messages on. It reconnects and subscribes again
+// by itself; what was published and not acknowledged is sent again then. Thread rule: every member is safe from any thread but for the callbacks, which run on the library's thread: they may only hand on
 // what they are given (a broker's acknowledgement goes out when `on_message` returns) and must not call the client.
 #pragma once
 
@@ -21,6 +21,7 @@ struct MqttSettings {
   std::string mqtt_url = "mqtt://127.0.0.1:1883";
   std::string mqtt_user;
   std::string mqtt_pass;
+  std::string mqtt_version = "auto";
   fs::path ca_file, cert_file, key_file;
   Duration connect_timeout = seconds(30);
   std::int64_t max_unacknowledged = 1000;
@@ -29,6 +30,8 @@ struct MqttSettings {
     field("mqtt_url", self.mqtt_url, "broker: mqtt://HOST[:PORT], or mqtts:// for TLS");
     field("mqtt_user", self.mqtt_user, "user name at the broker", Secret{});
     field("mqtt_pass", self.mqtt_pass, "password at the broker", Secret{});
+    field("mqtt_version", self.mqtt_version, "version of MQTT; auto: 5, and 3.1.1 where the broker does not know it",
+          OneOf{{"auto", "5", "3.1.1"}});
     field("ca_file", self.ca_file, "TLS: authority that signed the broker's certificate (default: the system's)");
     field("cert_file", self.cert_file, "TLS: own certificate, where the broker asks for one");
     field("key_file", self.key_file, "TLS: private key of the own certificate");
@@ -46,13 +49,14 @@ struct MqttMessage {
 struct MqttParts {
   std::string client_id;  // empty: a random one
   int publish_qos = 1;    // 0: acknowledged means handed to the network
-  // The broker keeps subscriptions and queued messages of a client that is away for this long.
+  // The broker keeps subscriptions and queued messages of a client that listens and is away for this long (MQTT 5; in
+  // 3.1.1 it is the broker that says how long).
   Duration session_expiry = seconds(3600);
   std::optional<MqttMessage> will;  // published by the broker when the client is lost
   std::function<void(MqttMessage message)> on_message;
   std::function<void()> on_connected;                      // also after each reconnect
   std::function<void(const std::string& why)> on_lost;     // the connection, not a message
-  std::function<void(const std::string& why)> on_refused;  // one published message, by the broker
+  std::function<void(const std::string& why)> on_refused;  // one published message, by the broker (told in MQTT 5 only)
   // A published message needs no further care: the broker has it, or refuses it for good.
   std::function<void(std::uint64_t number)> on_acknowledged;
 };
