@@ -132,7 +132,10 @@ Bundle parse(const Json& json) {
   if (!(bundle.network_voice >= 0 && bundle.network_voice <= 1))
     throw input_error(fmt::format("network_voice {} is outside 0 to 1", bundle.network_voice));
   if (const Json* tail = json.find("network_tail")) bundle.network_tail = TailCurve::from_json(*tail);
-  if (bundle.kind != "mtad-gat" && json.find("panel") == nullptr) throw input_error("the panel is missing");
+  if (const Json* voices = json.find("panel_voices"))
+    bundle.voices = std::make_shared<const PanelVoices>(PanelVoices::from_json(*voices, bundle.columns.size()));
+  if (bundle.kind != "mtad-gat" && json.find("panel") == nullptr && bundle.voices == nullptr)
+    throw input_error("the panel is missing");
   return bundle;
 }
 
@@ -229,7 +232,9 @@ std::vector<std::size_t> Bundle::targets() const {
   return all;
 }
 
-Json bundle_to_json(const Bundle& bundle) {
+namespace {
+
+Json shared_part(const Bundle& bundle) {
   Json json = Json::object();
   json["format"] = kFormat;
   json["kind"] = bundle.kind;
@@ -247,11 +252,24 @@ Json bundle_to_json(const Bundle& bundle) {
   json["settle_s"] = bundle.settle_s;
   if (!bundle.sensor_limits.empty()) json["sensor_limits"] = to_json(bundle.sensor_limits);
   json["provenance"] = bundle.provenance;
-  if (bundle.panel != nullptr) {
+  if (bundle.panel_voices() != nullptr) {
     json["network_voice"] = bundle.network_voice;
     if (bundle.network_voice > 0) json["network_tail"] = bundle.network_tail.to_json();
-    json["panel"] = bundle.panel->to_json();
   }
+  return json;
+}
+
+}  // namespace
+
+Json bundle_to_json(const Bundle& bundle) {
+  Json json = shared_part(bundle);
+  if (bundle.panel != nullptr) json["panel"] = bundle.panel->to_json();
+  return json;
+}
+
+Json bundle_for_client(const Bundle& bundle) {
+  Json json = shared_part(bundle);
+  if (bundle.panel_voices() != nullptr) json["panel_voices"] = bundle.panel_voices()->to_json();
   return json;
 }
 

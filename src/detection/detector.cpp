@@ -29,6 +29,10 @@ IntakeSettings intake_settings(const Bundle& bundle, const DetectorOptions& opti
   std::vector<std::string> names;
   for (const Column& column : bundle.columns) names.push_back(column.name);
   settings.active = Condition::parse(options.active_when.value_or(bundle.active_when), names);
+  // The mean of the train rows, else the middle of their range.
+  const double middle = bundle.scaler.kind() == Scaler::Kind::minmax ? 0.5 : 0.0;
+  for (std::size_t c = 0; c < settings.sensors; ++c) settings.typical.push_back(bundle.scaler.unscale_value(c, middle));
+  if (const PanelVoices* voices = bundle.panel_voices()) settings.typical = voices->mean;
   return settings;
 }
 
@@ -65,13 +69,17 @@ Detector::State::State(std::shared_ptr<const Bundle> b, std::shared_ptr<const Wi
       smoothing(bundle->score.smoothing, targets.size()),
       episodes(options.episodes, options.asset, bundle->name),
       faults(options.asset, bundle->name, bundle->columns, options.episodes.off_rows) {
-  if (bundle->panel == nullptr) return;
-  panel.emplace(bundle->panel);
+  if (bundle->panel != nullptr)
+    panel.emplace(bundle->panel);
+  else if (bundle->voices != nullptr)
+    memory.emplace(bundle->voices);
+  else
+    return;
   all_sensors.resize(bundle->columns.size());
   std::iota(all_sensors.begin(), all_sensors.end(), std::size_t{0});
 }
 
-void Detector::State::take_oldest() {
+void Detector::State::take_oldest(const PanelParts* parts) {
   if (prepared.empty()) throw std::logic_error("judge needs a prepared row");
   spare.push_back(std::move(current));
   current = std::move(prepared.front());
@@ -83,6 +91,7 @@ void Detector::State::take_oldest() {
   if (current.fresh) {
     smoothing.restart();
     if (panel) panel->restart();
+    if (memory) memory->restart();
     episodes.restart(events);
   }
   counts.fault_rows += current.faults.empty() ? 0 : 1;
@@ -94,7 +103,12 @@ void Detector::State::take_oldest() {
   score.reconstruction.clear();
   score.actual.resize(targets.size());
   for (std::size_t i = 0; i < targets.size(); ++i) score.actual[i] = current.scaled[targets[i]];
-  has_opinion = panel && current.filled > 0 && panel->push(current.values, opinion);
+  has_opinion = false;
+  if (current.filled == 0) return;
+  if (panel) has_opinion = panel->push(current.held, current.missing, opinion);
+  if (!memory) return;
+  if (parts == nullptr) throw std::logic_error("this row needs its parts of the panel");
+  has_opinion = memory->push(*parts, current.missing, opinion);
 }
 
 Verdict Detector::State::conclude(bool has_contributions) {
@@ -105,13 +119,13 @@ Verdict Detector::State::conclude(bool has_contributions) {
   verdict.threshold = limit.value_or(kNaN);
   verdict.model = bundle->name;
   if (has_contributions) score.raw = total_score(bundle->score, score.per_sensor);
-  if (panel ? !has_opinion : !std::isfinite(score.raw)) {
+  if (has_panel() ? !has_opinion : !std::isfinite(score.raw)) {
     verdict.state = current.idle              ? anomctl::State::idle
                     : !current.faults.empty() ? anomctl::State::sensor_fault
                     : current.all_missing     ? anomctl::State::no_data
                                               : anomctl::State::warmup;
     if (!current.fresh) verdict.episode = episodes.current_id();
-  } else if (panel) {
+  } else if (has_panel()) {
     conclude_with_panel(verdict);
   } else {
     smoothing.push(score.raw, score.per_sensor);
@@ -163,9 +177,9 @@ void Detector::State::apply_limit(Verdict& verdict) {
 std::string Detector::State::reason(const Verdict& verdict) const {
   switch (verdict.state) {
     case anomctl::State::warmup:
-      return fmt::format(
-          "warming up: {} of {} rows", current.filled,
-          panel ? bundle->panel->warm_up() + 1 : static_cast<std::size_t>(bundle->settings.window_size) + 1);
+      return fmt::format("warming up: {} of {} rows", current.filled,
+                         has_panel() ? bundle->panel_voices()->warm_up + 1
+                                     : static_cast<std::size_t>(bundle->settings.window_size) + 1);
     case anomctl::State::idle:
       return fmt::format("idle: not judged unless {}", options.active_when.value_or(bundle->active_when));
     case anomctl::State::no_data:
@@ -216,7 +230,7 @@ std::optional<std::span<const float>> Detector::prepare(const Row& row) {
 
 Verdict Detector::judge(std::span<const float> forecast, std::span<const float> reconstruction) {
   State& s = *state_;
-  s.take_oldest();
+  s.take_oldest(nullptr);
   if (!s.current.has_window) return s.conclude(false);
   if (forecast.size() != s.targets.size() || reconstruction.size() != s.targets.size()) {
     throw std::logic_error(fmt::format("model outputs of {} and {} sensors, {} are predicted", forecast.size(),
@@ -236,15 +250,31 @@ Verdict Detector::judge(std::span<const float> forecast, std::span<const float> 
   return s.conclude(complete);
 }
 
-std::optional<std::span<const double>> Detector::last_rows() const { return state_->intake.last_rows(); }
-
-Verdict Detector::judge_contributions(std::span<const double> contribution, std::span<const double> expected) {
+std::optional<Detector::Elsewhere> Detector::window_elsewhere() {
   State& s = *state_;
-  s.take_oldest();
-  const bool usable = s.complete() && contribution.size() == s.targets.size() && expected.size() == s.targets.size();
+  const std::size_t wanted = window() + 1;
+  if (s.prepared.empty() || s.prepared.back().filled == 0) return std::nullopt;
+  const std::vector<std::uint8_t>& missing = s.prepared.back().missing;
+  const std::span<const double> rows = s.intake.last_rows();
+  const std::size_t k = s.bundle->columns.size();
+  if (rows.size() == wanted * k) return Elsewhere{rows, missing};
+  if (!s.memory) return std::nullopt;
+  s.padded.clear();
+  for (std::size_t n = rows.size() / k; n < wanted; ++n)
+    s.padded.insert(s.padded.end(), rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(k));
+  s.padded.insert(s.padded.end(), rows.begin(), rows.end());
+  return Elsewhere{s.padded, missing};
+}
+
+Verdict Detector::judge_elsewhere(const Opinion& opinion) {
+  State& s = *state_;
+  s.take_oldest(opinion.parts);
+  const bool wanted = !s.memory || s.bundle->network_voice > 0;
+  const bool usable = wanted && s.complete() && opinion.contribution.size() == s.targets.size() &&
+                      opinion.expected.size() == s.targets.size();
   if (usable) {
-    s.score.per_sensor.assign(contribution.begin(), contribution.end());
-    s.score.expected.assign(expected.begin(), expected.end());
+    s.score.per_sensor.assign(opinion.contribution.begin(), opinion.contribution.end());
+    s.score.expected.assign(opinion.expected.begin(), opinion.expected.end());
     for (std::size_t i = 0; i < s.targets.size(); ++i) {
       if (s.missing[i] != 0) s.score.per_sensor[i] = kNaN;
     }

@@ -17,8 +17,8 @@ namespace anomctl {
 struct Detector::State {
   State(std::shared_ptr<const Bundle> bundle, std::shared_ptr<const WindowModel> model, DetectorOptions options);
 
-  // The oldest prepared row becomes `current`.
-  void take_oldest();
+  // The oldest prepared row becomes `current`. `parts`: of the panel, where a server makes them.
+  void take_oldest(const PanelParts* parts);
   // w + 1 rows in a row: the window that ends here and the one before.
   bool complete() const { return current.filled == static_cast<std::size_t>(bundle->settings.window_size) + 1; }
   // The verdict of `current`. `score.per_sensor` and `score.expected` are filled when `has_contributions`.
@@ -44,13 +44,19 @@ struct Detector::State {
   std::vector<std::uint8_t> missing;  // (o), of the row being judged
   Smoothing smoothing;
   std::optional<PanelScorer> panel;
+  std::optional<PanelMemory> memory;  // instead, where a server makes the parts
+  bool has_panel() const { return panel || memory; }
+  std::vector<double> panel_state() const {
+    return panel ? panel->state() : memory ? memory->state() : std::vector<double>{};
+  }
   PanelOpinion opinion;  // of the panel, on `current`
   bool has_opinion = false;
   EpisodeTracker episodes;
   FaultEpisodes faults;
   std::vector<Episode> events;
   RowScore score;
-  Expectation expectation;  // of push
+  Expectation expectation;     // of push
+  std::vector<double> padded;  // of rows_to_judge
   DetectorCounts counts;
 };
 

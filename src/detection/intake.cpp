@@ -42,11 +42,6 @@ void Intake::restart() {
   faults_.restart();
 }
 
-// What stands in for a sensor that never gave a value: the middle of its training range.
-double Intake::typical(std::size_t column) const {
-  return scaler_.unscale_value(column, scaler_.kind() == Scaler::Kind::minmax ? 0.5 : 0.0);
-}
-
 void Intake::hold(const Row& row, IntakeRow& out) {
   const std::size_t k = settings_.sensors;
   out.values = row.values;
@@ -69,7 +64,7 @@ void Intake::hold(const Row& row, IntakeRow& out) {
   }
 }
 
-void Intake::append(const IntakeRow& row) {
+void Intake::append(IntakeRow& row) {
   const std::size_t k = settings_.sensors;
   const std::size_t capacity = 2 * (settings_.window + 1);
   if (filled_ == capacity) {
@@ -81,9 +76,11 @@ void Intake::append(const IntakeRow& row) {
   const std::size_t at = filled_ * k;
   for (std::size_t c = 0; c < k; ++c) {
     double value = row.values[c];
-    if (row.missing[c] != 0) value = std::isnan(last_value_[c]) ? typical(c) : last_value_[c];
+    if (row.missing[c] != 0) value = std::isnan(last_value_[c]) ? settings_.typical[c] : last_value_[c];
     values_[at + c] = value;
   }
+  row.held.assign(values_.begin() + static_cast<std::ptrdiff_t>(at),
+                  values_.begin() + static_cast<std::ptrdiff_t>(at + k));
   scale_row(scaler_, {values_.data() + at, k}, {scaled_.data() + at, k});
   ++filled_;
 }
@@ -130,9 +127,8 @@ std::optional<std::span<const float>> Intake::push(const Row& row, IntakeRow& ou
   return std::span<const float>(scaled_.data() + (filled_ - settings_.window) * k, settings_.window * k);
 }
 
-std::optional<std::span<const double>> Intake::last_rows() const {
-  const std::size_t rows = settings_.window + 1;
-  if (filled_ < rows) return std::nullopt;
+std::span<const double> Intake::last_rows() const {
+  const std::size_t rows = std::min(filled_, settings_.window + 1);
   return std::span<const double>(values_.data() + (filled_ - rows) * settings_.sensors, rows * settings_.sensors);
 }
 

@@ -21,7 +21,8 @@ struct IntakeSettings {
   Nanoseconds max_gap = 0;  // 0: none
   Nanoseconds settle = 0;   // idle rows after an idle one, before windows begin again
   std::int64_t max_hold_rows = 10;
-  Condition active;  // where it does not hold a row is idle
+  Condition active;             // where it does not hold a row is idle
+  std::vector<double> typical;  // k, what stands in for a sensor that never gave a value
 };
 
 // What the second half needs to know of a row.
@@ -29,6 +30,7 @@ struct IntakeRow {
   Nanoseconds time = 0;
   std::vector<double> raw;            // k, as they came
   std::vector<double> values;         // k, NaN where a value is missing or of a broken sensor
+  std::vector<double> held;           // k, all finite: what stands in where a value is missing; set where filled > 0
   std::vector<std::uint8_t> missing;  // k
   std::vector<float> scaled;          // k
   std::size_t filled = 0;  // rows in the window, up to w + 1: w + 1 and a window before it can judge this row
@@ -51,8 +53,8 @@ class Intake {
   // Fills `out` and returns the scaled window (w, k) that ends with the row, valid until the next call, or nothing.
   std::optional<std::span<const float>> push(const Row& row, IntakeRow& out);
   void restart();
-  // The last w + 1 rows, unscaled with held values, (w + 1, k), once there are as many.
-  std::optional<std::span<const double>> last_rows() const;
+  // The last rows, w + 1 at most, unscaled with held values, (n, k).
+  std::span<const double> last_rows() const;
 
   void write(StateWriter& out) const;
   void read(StateReader& in);
@@ -60,8 +62,7 @@ class Intake {
  private:
   void clear();
   void hold(const Row& row, IntakeRow& out);
-  void append(const IntakeRow& row);
-  double typical(std::size_t column) const;
+  void append(IntakeRow& row);
 
   IntakeSettings settings_;
   Scaler scaler_;

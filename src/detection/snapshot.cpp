@@ -11,7 +11,7 @@
 namespace anomctl {
 namespace {
 
-constexpr std::string_view kMagic = "anomctl detector 2\n";
+constexpr std::string_view kMagic = "anomctl detector 3\n";
 constexpr std::size_t kChecksum = 16;  // hex characters
 
 // Everything that gives the numbers their meaning. A new threshold changes nothing.
@@ -20,6 +20,7 @@ std::string belongs_to(const Bundle& bundle, const std::string& asset) {
   for (const Column& column : bundle.columns) text += "\n" + column.name;
   text += bundle.scaler.to_json().dump() + bundle.settings.to_json().dump() + bundle.score.to_json().dump();
   if (bundle.panel != nullptr) text += bundle.panel->to_json().dump();
+  if (bundle.voices != nullptr) text += "elsewhere" + bundle.voices->to_json().dump();
   return sha256_hex(text).substr(0, kChecksum);
 }
 
@@ -81,7 +82,7 @@ std::string Detector::snapshot() const {
   out.number(smoothing.total);
   out.number(smoothing.weight);
   out.list(smoothing.contribution);
-  out.list(s.panel ? s.panel->state() : std::vector<double>{});
+  out.list(s.panel_state());
   write_tracker(out, s.episodes.numbers());
   s.faults.write(out);
   const DetectorCounts& c = s.counts;
@@ -115,8 +116,9 @@ void Detector::restore(const std::string& snapshot) {
     smoothing.weight = in.number<double>();
     smoothing.contribution = in.list<double>(s.targets.size());
     s.smoothing.restore(smoothing);
-    const std::vector<double> panel = in.list<double>(s.panel ? s.panel->state().size() : 0);
+    const std::vector<double> panel = in.list<double>(s.panel_state().size());
     if (s.panel) s.panel->restore(panel);
+    if (s.memory) s.memory->restore(panel);
     s.episodes.restore(read_tracker(in));
     s.faults.read(in);
     DetectorCounts& c = s.counts;

@@ -2,10 +2,13 @@
 
 import csv
 import json
+import math
+import random
 import signal
 import time
 
 import pytest
+from conftest import wait_for_port
 from streams import end, start_manage
 
 
@@ -109,6 +112,32 @@ def test_what_cannot_be_reached_is_said(plant, anomctl, make_broker, free_port):
     plant("manage", "--shard", "2/2", code=2)
     assert "--shard" in plant("manage", "--topic-org", "$share/group/windmill", code=2).err
     anomctl("manage", code=2)
+
+
+def test_a_server_judges_a_panel_as_the_bundle_does(plant, broker, listener, free_port, tmp_path):
+    port, recording, dice = free_port(), tmp_path / "recording.tsv", random.Random(5)
+    server = plant.start("serve", "--bundle", "pump.bundle", "--http-port", port, "--metrics-port", "0")
+    wait_for_port(port, server)
+    settings = ("--no-data-after", "0", "--active-when", "flow > -2.5")
+    process = start_manage(plant, broker.url, listener, "--server-url", f"http://127.0.0.1:{port}", "--record", recording,
+                           *settings)
+    minute = 0
+    for row in range(300):
+        minute += 10 if row == 150 else 0  # a pause: all begins anew
+        flow = -4 if 200 <= row < 205 else math.sin(row / 30) + 0.05 * dice.gauss(0, 1)
+        reading = {"time": f"2026-07-01T00:{minute + row // 60:02}:{row % 60:02}Z", "flow": flow,
+                   "power": 2 * flow + 0.05 * dice.gauss(0, 1) + (4 if 60 <= row < 75 else 0)}
+        if dice.random() < 0.1 or row in (150, 205):
+            reading.pop(dice.choice(("flow", "power")))
+        listener.send(json.dumps(reading))
+    listener.wait_for(lambda: len(listener.below("anomaly")) == 300)
+    end(process)
+    out = plant("manage", "--bundle", "pump.bundle", "--replay", recording, *settings, code=0).out
+    assert [tuple(line.split("\t", 1)) for line in out.splitlines()] == \
+        [(t, p.decode()) for t, p in listener.messages if t.split("/")[1] in ("anomaly", "alert")]
+    assert {v["state"] for v in listener.below("anomaly")} >= {"warmup", "normal", "open", "closed", "idle"}
+    assert len(listener.below("alert")) >= 2
+    end(server)
 
 
 def test_up_runs_the_roles_of_one_file(plant):

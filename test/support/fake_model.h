@@ -1,6 +1,7 @@
 // A window model without a network: exact, cheap, and each output depends on every row of the window.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <random>
 #include <string>
@@ -65,6 +66,25 @@ inline std::vector<Row> random_rows(std::size_t n, std::size_t k, unsigned seed)
   for (std::size_t i = 0; i < n; ++i) {
     rows[i].time = static_cast<Nanoseconds>(i) * kSecond;
     for (std::size_t c = 0; c < k; ++c) rows[i].values.push_back(normal(random));
+  }
+  return rows;
+}
+
+// Rows with every kind of trouble: missing values, a dead sensor, a dead line, pauses, a stamp that goes back.
+inline std::vector<Row> troubled_rows(std::size_t n, unsigned seed) {
+  std::vector<Row> rows = random_rows(n, 3, seed);
+  constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
+  std::mt19937 random(seed);
+  const auto chance = [&](unsigned in) { return random() % in == 0; };
+  Nanoseconds shift = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (chance(60)) shift += 20 * kSecond;
+    if (chance(90)) shift -= 3 * kSecond;
+    rows[i].time += shift;
+    if (chance(10)) rows[i].values[random() % 3] = kMissing;
+    if (i > 100 && i < 125) rows[i].values[1] = kMissing;
+    if (i > 150 && i < 170) rows[i].values = {kMissing, kMissing, kMissing};
+    if (chance(40)) rows[i].values[0] = std::numeric_limits<double>::infinity();
   }
   return rows;
 }

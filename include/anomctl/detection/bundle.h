@@ -29,7 +29,8 @@ struct Bundle {
   MtadGatSettings settings;
   TensorMap weights;  // the reference's key names
   ScoreSettings score;
-  std::shared_ptr<const PanelModel> panel;  // null for kind mtad-gat
+  std::shared_ptr<const PanelModel> panel;    // null for kind mtad-gat
+  std::shared_ptr<const PanelVoices> voices;  // instead of `panel` where a server makes the parts
   double network_voice = 0;  // kind panel+mtad-gat: weight of the network's score beside the panel's, 0: it is not run
   TailCurve network_tail;    // calibrates it
   std::map<std::string, double> thresholds;  // "pot", "epsilon", ... from train scores
@@ -41,6 +42,8 @@ struct Bundle {
   std::string hash;                         // of bundle.json, set by load
 
   std::optional<double> threshold() const;
+  // The panel's part that every judge has: of `panel` or `voices`, null without one.
+  const PanelVoices* panel_voices() const { return panel ? panel.get() : voices.get(); }
   // Whether a row's verdict needs the window model.
   bool runs_network() const { return panel == nullptr || (!weights.empty() && network_voice > 0); }
   // The predicted columns, o of them: all in order unless settings.target_dims names some.
@@ -56,6 +59,9 @@ inline constexpr const char* kWeightsFile = "weights.safetensors";
 
 // bundle.json without weights, as a document; for checks and for tests.
 Json bundle_to_json(const Bundle& bundle);
+// The same without what only the maker of a panel's parts needs: for who judges by a server. bundle_from_json of it has
+// `voices`.
+Json bundle_for_client(const Bundle& bundle);
 // Checks every key. Throws Error(bad_input) that begins with `where`.
 Bundle bundle_from_json(const Json& json, const std::string& where);
 // bundle.json only, weights left empty: for lists.

@@ -53,7 +53,7 @@ struct DetectorCounts {
 
 class Detector {
  public:
-  // `model` may be null when every row is judged by `judge_contributions`.
+  // `model` may be null when every row is judged by `judge_elsewhere`.
   Detector(std::shared_ptr<const Bundle> bundle, std::shared_ptr<const WindowModel> model, DetectorOptions options);
   ~Detector();
   Detector(Detector&&) noexcept;
@@ -69,11 +69,21 @@ class Detector {
   std::optional<std::span<const float>> prepare(const Row& row);
   Verdict judge(std::span<const float> forecast, std::span<const float> reconstruction);
 
-  // The same for a row whose window of w + 1 rows was judged elsewhere (a V2 server): `last_rows` gives them unscaled,
-  // held values in place of missing ones, once prepare has returned a window for this row and the one before;
-  // contribution and expected have o values.
-  std::optional<std::span<const double>> last_rows() const;
-  Verdict judge_contributions(std::span<const double> contribution, std::span<const double> expected);
+  // The same for a row whose window of w + 1 rows was judged elsewhere (a V2 server): `window_elsewhere` gives them for
+  // the row that was prepared last, where its verdict needs any; `judge_elsewhere` takes what came of it, or the default
+  // where it gave nothing.
+  struct Elsewhere {
+    // (w + 1, k) in the sensors' units, held values in place of missing ones; with a panel the first row of the run also
+    // stands for those before it. Valid until the next call.
+    std::span<const double> rows;
+    std::span<const std::uint8_t> missing;  // k, of the last row
+  };
+  std::optional<Elsewhere> window_elsewhere();
+  struct Opinion {
+    std::span<const double> contribution, expected;  // o, of the network
+    const PanelParts* parts = nullptr;               // with a panel
+  };
+  Verdict judge_elsewhere(const Opinion& opinion);
 
   // The asset has said nothing since its last row: the no_data verdict of the instant `time`. The first after a row
   // opens an episode of kind no_data, which the next row closes; the window stays as it is. Requires: no row prepared

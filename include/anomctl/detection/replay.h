@@ -59,14 +59,24 @@ std::vector<double> score_rows(const std::shared_ptr<const Bundle>& bundle, cons
 HeldOutErrors held_out_errors(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model, const Part& part,
                               const ReplayOptions& options = {});
 
-// What windows tell without the rows before them: for a server. windows: (n, w + 1, k) in the sensors' units.
+// What a server tells of a row with a panel, for who keeps the state between rows: PanelParts without `expected`, and
+// MTAD-GAT's contributions (0 where it is not run).
+enum class MemberPart : std::size_t { z, relation, var, network, contribution };
+inline constexpr std::size_t kMemberParts = 5;
+
+// What windows tell without the rows before them: for a server.
 struct WindowScores {
   std::vector<double> score;    // n, before smoothing over rows
   Matrix<double> contribution;  // (n, k), 0 for a sensor that is not predicted; NaN never
   Matrix<double> expected;      // (n, k), in the sensor's unit; of a sensor that is not predicted its last value
+  Matrix<double> members;       // (n, kMemberParts * k), one part after another; (n, 0) without a panel
+};
+struct Windows {
+  std::size_t n = 0;
+  std::span<const double> values;              // (n, w + 1, k) in the sensors' units
+  std::span<const std::uint8_t> missing = {};  // (n, k): values of the last rows that only stand in; empty: none
 };
 // Throws Error(bad_input) for values that are not finite.
-WindowScores score_windows(const Bundle& bundle, const WindowModel& model, std::span<const double> windows,
-                           std::size_t n);
+WindowScores score_windows(const Bundle& bundle, const WindowModel& model, const Windows& windows);
 
 }  // namespace anomctl

@@ -9,7 +9,6 @@
 // is not run. Thread rule: PanelModel is constant once fitted and may be shared; one PanelScorer a stream and thread.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,6 +18,7 @@
 #include "anomctl/core/json.h"
 #include "anomctl/core/matrix.h"
 #include "anomctl/core/row.h"
+#include "anomctl/model/panel_memory.h"
 #include "anomctl/model/relation_network.h"
 
 namespace anomctl {
@@ -47,21 +47,6 @@ struct PanelSettings {
   }
 };
 
-// Empirical tail of a score, exponential beyond the 98 % quantile.
-struct TailCurve {
-  std::vector<double> sample;  // ascending, at most 1024 evenly spaced order statistics
-  double knee = 0;             // the 98 % quantile
-  double mean_excess = 1;      // over the knee
-  static TailCurve fit(std::vector<double> scores);
-  // -log10 of the probability of a normal row scoring at least x; finite for every finite x.
-  double surprise(double x) const;
-  Json to_json() const;
-  static TailCurve from_json(const Json& json);  // throws Error(bad_input)
-};
-
-inline constexpr std::size_t kPanelMembers = 3;
-inline constexpr std::array<const char*, kPanelMembers> kPanelMemberNames = {"chart", "relation", "var"};
-
 // The relation network as a member: what is left after its gated correction, whitened, log1p, EWMA, calibrated.
 struct NetworkMember {
   RelationNetwork network;
@@ -69,19 +54,17 @@ struct NetworkMember {
   TailCurve tail;
 };
 
-struct PanelModel {
+struct PanelModel : PanelVoices {
   PanelSettings settings;
-  std::vector<double> mean, deviation;  // k, of the train rows; deviation 1 where a column is constant
-  Matrix<double> coefficients;          // (k * lags + 1, k): rows lag 1 sensors, lag 2 sensors, ..., intercept
-  std::vector<double> residual_scale;   // k
-  Matrix<double> precision;             // (k, k), of the scaled residuals
-  std::array<TailCurve, kPanelMembers> tails;
+  std::vector<double> deviation;                 // k, of the train rows; 1 where a column is constant
+  Matrix<double> coefficients;                   // (k * lags + 1, k): rows lag 1 sensors, lag 2 sensors, ..., intercept
+  std::vector<double> residual_scale;            // k
+  Matrix<double> precision;                      // (k, k), of the scaled residuals
   std::shared_ptr<const NetworkMember> network;  // null where it explains nothing
 
   std::size_t sensors() const { return mean.size(); }
-  // Rows of a run before the first one that is judged.
-  std::size_t warm_up() const;
-  double voice() const { return network ? network->network.voice : 0; }
+  void take_settings(const PanelSettings& chosen);
+  void take_network(std::shared_ptr<const NetworkMember> member);  // null: none
   // Everything but the network's parameters, which `network_values` gives (empty without a network).
   Json to_json() const;
   Tensor network_values() const;
@@ -100,16 +83,6 @@ RelationNetwork fit_network_member(PanelModel& panel, const Matrix<double>& rows
 // "explains 88 % of what linear relations leave over" or "finds nothing beyond linear relations: it stays silent".
 std::string describe_voice(const RelationNetwork& network);
 
-// What the panel says of one row.
-struct PanelOpinion {
-  double score = 0;  // -log10 probability: (1 - voice) * mean of the linear members + voice * the network
-  std::array<double, kPanelMembers> raw{};  // the members' own scores
-  std::array<double, kPanelMembers> surprise{};
-  double network_raw = 0, network_surprise = 0;  // 0 without a network
-  std::vector<double> share;                     // k, sums to 1: each sensor's part in the score
-  std::vector<double> expected;                  // k, in the sensor's unit: given the other sensors and the last rows
-};
-
 class PanelScorer {
  public:
   explicit PanelScorer(std::shared_ptr<const PanelModel> model);
@@ -117,11 +90,15 @@ class PanelScorer {
   void restart();
   // False for the first `warm_up` rows of a run: `out` is unchanged. row: k values in the sensors' units, NaN = missing
   // (the last value is held as input and the sensor takes no part in this row's score).
-  bool push(std::span<const double> row, PanelOpinion& out);
+  bool push(std::span<const double> row, PanelOpinion& out) { return push(row, {}, out); }
+  // The same with k flags of the sensors whose value in `row` only stands in for one that is missing.
+  bool push(std::span<const double> row, std::span<const std::uint8_t> missing, PanelOpinion& out);
+  // Of the last row pushed; but for `z` only where it was judged.
+  const PanelParts& parts() const { return parts_; }
   // Of the last row pushed: its clipped z-scores, and what the linear relation left over of each sensor in about unit
   // deviations.
-  std::span<const double> newest_input() const { return std::span(past_).first(z_.size()); }
-  std::span<const double> leave_one_out() const { return alone_; }
+  std::span<const double> newest_input() const { return std::span(past_).first(model_->sensors()); }
+  std::span<const double> leave_one_out() const { return parts_.relation; }
   // The VAR's residual of a sensor in the last row pushed, in the sensor's unit.
   double var_residual(std::size_t sensor) const;
   // All state between rows as numbers, for snapshots.
@@ -129,20 +106,17 @@ class PanelScorer {
   void restore(std::span<const double> state);
 
  private:
-  void residuals(std::span<const double> row);
-  void judge_linear(PanelOpinion& out, bool first);
-  void judge_network(PanelOpinion& out, bool first);
-  void attribute(PanelOpinion& out) const;
+  void take_in(std::span<const double> row, std::span<const std::uint8_t> missing);
+  void linear_parts();
+  void network_parts();
+  void expectation();
 
   std::shared_ptr<const PanelModel> model_;
-  std::size_t seen_ = 0;                         // rows since the last restart, counted up to warm_up + 1
-  std::vector<double> past_;                     // (warm_up, k) clipped z-scores, newest first
-  std::vector<double> chart_;                    // k, EWMA of z
-  double relation_ = 0, var_ = 0, network_ = 0;  // smoothed log scores
-  std::vector<double> relation_share_, var_share_, network_share_;  // k, smoothed parts
+  PanelMemory memory_;
+  std::vector<double> past_;  // (warm_up, k) clipped z-scores, newest first
   // Of the row at hand:
-  std::vector<double> z_, residual_, whitened_, alone_,
-      correction_;  // k: z-score, scaled residual e, P e, leave-one-out
+  PanelParts parts_;
+  std::vector<double> residual_, whitened_, correction_;  // k: scaled residual e, P e, the network's gated correction
   std::vector<std::uint8_t> missing_;
   RelationWorkspace<float> work_;
   std::vector<float> network_in_, network_out_;

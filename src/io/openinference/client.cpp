@@ -134,34 +134,54 @@ RemoteModel Client::describe() {
   return model;
 }
 
-RemoteScores Client::judge(std::span<const double> windows, std::size_t n, std::size_t rows, std::size_t sensors) {
+RemoteScores Client::judge(const WindowQuestion& question) {
   find_model();
-  const std::size_t bytes = windows.size() * sizeof(double);
-  const std::string head = "{\"inputs\":[{\"name\":\"input-0\",\"shape\":[" + std::to_string(n) + "," +
-                           std::to_string(rows) + "," + std::to_string(sensors) +
-                           "],\"datatype\":\"FP64\",\"parameters\":{\"binary_data_size\":" + std::to_string(bytes) +
-                           "}}],\"outputs\":[{\"name\":\"score\"},{\"name\":\"contribution\"},{\"name\":" +
-                           "\"expected\"}],\"parameters\":{\"binary_data_output\":true}}";
+  const std::size_t n = question.n, k = question.sensors;
+  Json inputs = Json::array(), outputs = Json::array();
+  const auto tensor = [&](const char* name, Json::Array shape, const char* type, std::size_t bytes) {
+    Json input = Json::object();
+    input["name"] = name;
+    input["shape"] = std::move(shape);
+    input["datatype"] = type;
+    input["parameters"]["binary_data_size"] = static_cast<std::int64_t>(bytes);
+    inputs.push_back(std::move(input));
+  };
+  const auto size = [](std::size_t value) { return Json(static_cast<std::int64_t>(value)); };
+  tensor("input-0", {size(n), size(question.rows), size(k)}, "FP64", question.windows.size() * sizeof(double));
+  if (!question.missing.empty()) tensor("missing", {size(n), size(k)}, "BOOL", question.missing.size());
+  std::vector<std::string> wanted{"score", "contribution", "expected"};
+  if (question.member_parts > 0) wanted.push_back("members");
+  for (const std::string& name : wanted) {
+    Json output = Json::object();
+    output["name"] = name;
+    outputs.push_back(std::move(output));
+  }
+  Json body = Json::object();
+  body["inputs"] = std::move(inputs);
+  body["outputs"] = std::move(outputs);
+  body["parameters"]["binary_data_output"] = true;
   HttpRequest request;
   request.method = "POST";
   request.target = "/v2/models/" + percent_encode(model_) + "/infer";
   request.headers.add("content-type", "application/octet-stream");
-  request.headers.add("inference-header-content-length", std::to_string(head.size()));
-  request.body.reserve(head.size() + bytes);
-  request.body = head;
-  for (const double value : windows) append_number(DataType::fp64, value, request.body);
+  request.body = body.dump();
+  request.headers.add("inference-header-content-length", std::to_string(request.body.size()));
+  request.body.reserve(request.body.size() + question.windows.size() * sizeof(double) + question.missing.size());
+  for (const double value : question.windows) append_number(DataType::fp64, value, request.body);
+  for (const std::uint8_t flag : question.missing) append_number(DataType::boolean, flag, request.body);
   const HttpResponse response = http_.send(request);
   require_ok(response, "POST " + request.target);
-  const std::size_t size = json_size(response);
-  const Json answer = Json::parse(std::string_view(response.body).substr(0, size), "the server's answer");
-  const std::string_view blob = std::string_view(response.body).substr(size);
-  RemoteScores scores{output_numbers(answer, blob, "score", n), Matrix<double>(n, sensors), Matrix<double>(n, sensors)};
-  const auto fill = [&](const char* name, Matrix<double>& matrix) {
-    const std::vector<double> numbers = output_numbers(answer, blob, name, n * sensors);
+  const std::size_t json_bytes = json_size(response);
+  const Json answer = Json::parse(std::string_view(response.body).substr(0, json_bytes), "the server's answer");
+  const std::string_view blob = std::string_view(response.body).substr(json_bytes);
+  const auto read = [&](const char* name, std::size_t columns) {
+    Matrix<double> matrix(n, columns);
+    const std::vector<double> numbers = output_numbers(answer, blob, name, n * columns);
     std::copy(numbers.begin(), numbers.end(), matrix.data());
+    return matrix;
   };
-  fill("contribution", scores.contribution);
-  fill("expected", scores.expected);
+  RemoteScores scores{output_numbers(answer, blob, "score", n), read("contribution", k), read("expected", k), {}};
+  if (question.member_parts > 0) scores.members = read("members", question.member_parts * k);
   return scores;
 }
 

@@ -50,7 +50,7 @@ LeftOver left_over(const PanelModel& panel, const Matrix<double>& rows, std::spa
 
 RelationNetwork fit_network_member(PanelModel& panel, const Matrix<double>& rows, std::span<const RowRange> runs,
                                    std::span<const std::uint8_t> use, const RelationSettings& settings) {
-  panel.network.reset();
+  panel.take_network(nullptr);
   const LeftOver data = left_over(panel, rows, runs, use);
   const double holdout = panel.settings.holdout;
   NetworkMember member;
@@ -87,7 +87,7 @@ RelationNetwork fit_network_member(PanelModel& panel, const Matrix<double>& rows
   }
   member.tail = TailCurve::fit(std::move(scores));
   RelationNetwork trained = member.network;
-  panel.network = std::make_shared<const NetworkMember>(std::move(member));
+  panel.take_network(std::make_shared<const NetworkMember>(std::move(member)));
   return trained;
 }
 

@@ -118,7 +118,7 @@ void fit_location(PanelModel& m, const Matrix<double>& rows, std::span<const std
 PanelModel fit_panel(const Matrix<double>& rows, std::span<const RowRange> runs, std::span<const std::uint8_t> use,
                      const PanelSettings& settings) {
   PanelModel m;
-  m.settings = settings;
+  m.take_settings(settings);
   for (auto* v : {&m.mean, &m.deviation, &m.residual_scale}) v->assign(rows.cols(), 0);
   fit_location(m, rows, use);
   const Prepared p = prepare(m, rows, runs, use);

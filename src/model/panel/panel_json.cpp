@@ -59,6 +59,40 @@ TailCurve TailCurve::from_json(const Json& j) {
   return tail;
 }
 
+Json PanelVoices::to_json() const {
+  Json j = Json::object();
+  j["chart_lambda"] = chart_lambda;
+  j["relation_lambda"] = relation_lambda;
+  j["var_lambda"] = var_lambda;
+  j["warm_up"] = static_cast<std::int64_t>(warm_up);
+  j["mean"] = Json(mean);
+  j["voice"] = voice;
+  for (std::size_t i = 0; i < kPanelMembers; ++i) j["tails"][kPanelMemberNames[i]] = tails[i].to_json();
+  if (voice > 0) j["network_tail"] = network_tail.to_json();
+  return j;
+}
+
+PanelVoices PanelVoices::from_json(const Json& j, std::size_t sensors) {
+  PanelVoices v;
+  const auto share = [&](const char* name, double least) {
+    const double value = j.at(name).as_double();
+    if (!(value >= least && value <= 1)) throw input_error(fmt::format("panel: {} is {}", name, value));
+    return value;
+  };
+  v.chart_lambda = share("chart_lambda", 1e-3);
+  v.relation_lambda = share("relation_lambda", 1e-3);
+  v.var_lambda = share("var_lambda", 1e-3);
+  v.voice = share("voice", 0);
+  const std::int64_t rows = j.at("warm_up").as_int();
+  if (rows < 1 || rows > 100'000) throw input_error(fmt::format("panel: warm_up is {}", rows));
+  v.warm_up = static_cast<std::size_t>(rows);
+  v.mean = finite(j.at("mean"), sensors, "mean");
+  for (std::size_t i = 0; i < kPanelMembers; ++i)
+    v.tails[i] = TailCurve::from_json(j.at("tails").at(kPanelMemberNames[i]));
+  if (v.voice > 0) v.network_tail = TailCurve::from_json(j.at("network_tail"));
+  return v;
+}
+
 Json PanelModel::to_json() const {
   Json j = Json::object();
   Json& s = j["settings"];
@@ -85,11 +119,13 @@ Tensor PanelModel::network_values() const { return network ? network->network.to
 
 PanelModel PanelModel::from_json(const Json& j, const Tensor& network_values) {
   PanelModel m;
+  PanelSettings settings;
   const Json& s = j.at("settings");
-  for (Field& field : describe(m.settings)) {
+  for (Field& field : describe(settings)) {
     const Json& value = s.at(field.name);
     field.set({value.is_int() ? std::to_string(value.as_int()) : shortest(value.as_double())});
   }
+  m.take_settings(settings);
   m.mean = doubles(j.at("mean"));
   const std::size_t k = m.mean.size();
   if (k == 0 || k > 10'000) throw input_error("panel: the number of sensors is not sensible");
@@ -111,7 +147,7 @@ PanelModel PanelModel::from_json(const Json& j, const Tensor& network_values) {
     member.network = RelationNetwork::from(*n, network_values, k);
     member.precision = matrix_from(n->at("precision"), k, k, "the network's precision");
     member.tail = TailCurve::from_json(n->at("tail"));
-    m.network = std::make_shared<const NetworkMember>(std::move(member));
+    m.take_network(std::make_shared<const NetworkMember>(std::move(member)));
   }
   return m;
 }

@@ -9,13 +9,13 @@ void ModelBatch::push(Detector& detector, const VerdictSink& sink, const Row& ro
     windows_.insert(windows_.end(), window->begin(), window->end());
     ++n_windows_;
   }
-  if (n_windows_ >= windows_at_once_ || waiting_.size() >= 16 * windows_at_once_) flush();
+  if (batch_is_full(waiting_.size(), n_windows_, windows_at_once_)) flush();
 }
 
 void ModelBatch::flush() {
   if (n_windows_ > 0) model_.expect(windows_, n_windows_, expectation_);
   std::size_t at = 0;
-  for (const Waiting& row : waiting_) {
+  for (const WaitingRow& row : waiting_) {
     const Verdict verdict =
         row.has_window ? row.detector->judge(expectation_.forecast.row(at), expectation_.reconstruction.row(at))
                        : row.detector->judge({}, {});

@@ -1,14 +1,11 @@
 // Rows of many assets whose windows go through the model together. Private to manage. Thread rule: one thread.
 #pragma once
 
-#include <functional>
 #include <vector>
 
-#include "anomctl/detection/detector.h"
+#include "roles/manage/waiting_row.h"
 
 namespace anomctl::manage {
-
-using VerdictSink = std::function<void(const Verdict&)>;
 
 class ModelBatch {
  public:
@@ -19,14 +16,9 @@ class ModelBatch {
   void flush();
 
  private:
-  struct Waiting {
-    Detector* detector;
-    const VerdictSink* sink;
-    bool has_window;
-  };
   const WindowModel& model_;
   std::size_t windows_at_once_;
-  std::vector<Waiting> waiting_;
+  std::vector<WaitingRow> waiting_;
   std::vector<float> windows_;  // (n, w, k)
   std::size_t n_windows_ = 0;
   Expectation expectation_;

@@ -11,22 +11,24 @@ constexpr int kFailures = 5;
 
 }  // namespace
 
-RemoteBatch::RemoteBatch(RemoteParts parts, std::vector<std::size_t> targets, std::size_t windows)
+RemoteBatch::RemoteBatch(RemoteParts parts, std::shared_ptr<const Bundle> bundle, std::size_t windows)
     : parts_(std::move(parts)),
-      targets_(std::move(targets)),
+      bundle_(std::move(bundle)),
+      targets_(bundle_->targets()),
       windows_at_once_(windows),
       backoff_(kFirstPause, kLongestPause),
       breaker_(kFailures, kLeftAlone) {}
 
 void RemoteBatch::push(Detector& detector, const VerdictSink& sink, const Row& row) {
   detector.prepare(row);
-  const auto rows = detector.last_rows();
-  waiting_.push_back({&detector, &sink, rows.has_value()});
-  if (rows) {
-    windows_.insert(windows_.end(), rows->begin(), rows->end());
+  const auto window = detector.window_elsewhere();
+  waiting_.push_back({&detector, &sink, window.has_value()});
+  if (window) {
+    windows_.insert(windows_.end(), window->rows.begin(), window->rows.end());
+    missing_.insert(missing_.end(), window->missing.begin(), window->missing.end());
     ++n_windows_;
   }
-  if (n_windows_ >= windows_at_once_ || waiting_.size() >= 16 * windows_at_once_) flush();
+  if (batch_is_full(waiting_.size(), n_windows_, windows_at_once_)) flush();
 }
 
 bool RemoteBatch::try_once(v2::RemoteScores& scores) {
@@ -36,7 +38,7 @@ bool RemoteBatch::try_once(v2::RemoteScores& scores) {
     return false;
   }
   try {
-    scores = parts_.judge(windows_, n_windows_);
+    scores = parts_.judge({n_windows_, windows_, missing_});
     return true;
   } catch (const Error& error) {
     why_ = error.what();
@@ -67,26 +69,44 @@ v2::RemoteScores RemoteBatch::ask() {
   }
 }
 
+// `at`: its window among those of the batch.
+Verdict RemoteBatch::judge(const WaitingRow& row, const v2::RemoteScores& scores, std::size_t at) {
+  if (!row.has_window) return row.detector->judge_elsewhere({});
+  const std::size_t k = bundle_->columns.size();
+  const auto member = [&](MemberPart part) {
+    return scores.members.row(at).subspan(static_cast<std::size_t>(part) * k, k);
+  };
+  const auto copy = [](std::vector<double>& to, std::span<const double> from) { to.assign(from.begin(), from.end()); };
+  const bool with_panel = bundle_->voices != nullptr;
+  if (with_panel) {
+    copy(panel_.z, member(MemberPart::z));
+    copy(panel_.relation, member(MemberPart::relation));
+    copy(panel_.var, member(MemberPart::var));
+    copy(panel_.network, member(MemberPart::network));
+    copy(panel_.expected, scores.expected.row(at));
+  }
+  const auto parts = with_panel ? member(MemberPart::contribution) : scores.contribution.row(at);
+  std::vector<double> contribution, expected;
+  for (const std::size_t target : targets_) {
+    contribution.push_back(parts[target]);
+    expected.push_back(scores.expected(at, target));
+  }
+  return row.detector->judge_elsewhere({contribution, expected, with_panel ? &panel_ : nullptr});
+}
+
 void RemoteBatch::flush() {
   if (waiting_.empty()) return;
   v2::RemoteScores scores;
   if (n_windows_ > 0) scores = ask();
-  std::vector<double> contribution(targets_.size()), expected(targets_.size());
   std::size_t at = 0;
-  for (const Waiting& row : waiting_) {
-    if (!row.has_window) {
-      (*row.sink)(row.detector->judge_contributions({}, {}));
-      continue;
-    }
-    for (std::size_t i = 0; i < targets_.size(); ++i) {
-      contribution[i] = scores.contribution.row(at)[targets_[i]];
-      expected[i] = scores.expected.row(at)[targets_[i]];
-    }
-    ++at;
-    (*row.sink)(row.detector->judge_contributions(contribution, expected));
+  for (const WaitingRow& row : waiting_) {
+    const Verdict verdict = judge(row, scores, at);
+    at += row.has_window;
+    (*row.sink)(verdict);
   }
   waiting_.clear();
   windows_.clear();
+  missing_.clear();
   n_windows_ = 0;
 }
 

@@ -4,19 +4,22 @@
 #pragma once
 
 #include <functional>
-#include <stop_token>
+#include <memory>
+#include <string>
 #include <vector>
+
+#include "anomctl/detection/replay.h"
 
 #include "anomctl/io/net/backoff.h"
 #include "anomctl/io/net/circuit_breaker.h"
 #include "anomctl/io/openinference/client.h"
-#include "roles/manage/model_batch.h"
+#include "roles/manage/waiting_row.h"
 
 namespace anomctl::manage {
 
 struct RemoteParts {
-  // (n, w + 1, k) -> scores. Throws Error.
-  std::function<v2::RemoteScores(std::span<const double> windows, std::size_t n)> judge;
+  // Throws Error.
+  std::function<v2::RemoteScores(const Windows& windows)> judge;
   std::function<bool()> ready;
   // Waits; true when stopped.
   std::function<bool(Duration)> wait;
@@ -25,29 +28,29 @@ struct RemoteParts {
 
 class RemoteBatch {
  public:
-  RemoteBatch(RemoteParts parts, std::vector<std::size_t> targets, std::size_t windows);
+  // `bundle` as the server describes it.
+  RemoteBatch(RemoteParts parts, std::shared_ptr<const Bundle> bundle, std::size_t windows);
   // As of ModelBatch. Throws Error when stopped while the server is away.
   void push(Detector& detector, const VerdictSink& sink, const Row& row);
   void flush();
 
  private:
-  struct Waiting {
-    Detector* detector;
-    const VerdictSink* sink;
-    bool has_window;
-  };
   v2::RemoteScores ask();
   bool try_once(v2::RemoteScores& scores);
+  Verdict judge(const WaitingRow& row, const v2::RemoteScores& scores, std::size_t at);
 
   RemoteParts parts_;
+  std::shared_ptr<const Bundle> bundle_;
   std::vector<std::size_t> targets_;
   std::size_t windows_at_once_;
   Backoff backoff_;
   CircuitBreaker breaker_;
   std::string why_;  // the server's last failure
-  std::vector<Waiting> waiting_;
-  std::vector<double> windows_;  // (n, w + 1, k)
+  std::vector<WaitingRow> waiting_;
+  std::vector<double> windows_;        // (n, w + 1, k)
+  std::vector<std::uint8_t> missing_;  // (n, k)
   std::size_t n_windows_ = 0;
+  PanelParts panel_;  // of the row at hand
 };
 
 }  // namespace anomctl::manage

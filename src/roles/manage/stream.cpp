@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "anomctl/core/error.h"
@@ -19,10 +20,8 @@ std::shared_ptr<const Bundle> remote_bundle(const v2::RemoteModel& remote) {
   const Json* parameters = remote.metadata.find("parameters");
   const Json* detector = parameters != nullptr ? parameters->find("detector") : nullptr;
   if (detector == nullptr || !detector->is_object())
-    throw UsageError(
-        fmt::format("model {}: the server does not say how its rows are scored (a panel keeps its state "
-                    "here): give --bundle",
-                    remote.name));
+    throw UsageError(fmt::format(
+        "model {}: the server does not say how its rows are scored (another anomctl?): give --bundle", remote.name));
   return std::make_shared<Bundle>(bundle_from_json(*detector, "the server's model"));
 }
 
@@ -60,13 +59,17 @@ void Stream::open_model() {
   bundle_ = remote_bundle(describe_server());
   RemoteParts remote;
   const std::size_t k = bundle_->columns.size(), rows = static_cast<std::size_t>(bundle_->settings.window_size) + 1;
-  remote.judge = [this, rows, k](std::span<const double> windows, std::size_t n) {
-    return server_->judge(windows, n, rows, k);
+  const std::size_t members = bundle_->voices ? kMemberParts : 0;
+  remote.judge = [this, rows, k, members](const Windows& windows) {
+    // One that tells nothing more than the window is left to the server's defaults, which others than ours have too.
+    const bool any_missing = std::ranges::any_of(windows.missing, [](std::uint8_t flag) { return flag != 0; });
+    return server_->judge(
+        {windows.n, rows, k, windows.values, any_missing ? windows.missing : std::span<const std::uint8_t>{}, members});
   };
   remote.ready = [this] { return server_->ready(); };
   remote.wait = [this](Duration pause) { return wait_for_stop(stop_, pause.ns / kMillisecond + 1); };
-  remote_batch_ = std::make_unique<RemoteBatch>(std::move(remote), bundle_->targets(),
-                                                static_cast<std::size_t>(settings_.batch_size));
+  remote_batch_ =
+      std::make_unique<RemoteBatch>(std::move(remote), bundle_, static_cast<std::size_t>(settings_.batch_size));
 }
 
 // A server that was started together with us may still be loading.

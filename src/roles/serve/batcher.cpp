@@ -24,7 +24,8 @@ WindowScores part_of(const WindowScores& all, std::size_t first, std::size_t n) 
   const auto begin = all.score.begin() + static_cast<std::ptrdiff_t>(first);
   return {{begin, begin + static_cast<std::ptrdiff_t>(n)},
           rows_of(all.contribution, first, n),
-          rows_of(all.expected, first, n)};
+          rows_of(all.expected, first, n),
+          rows_of(all.members, first, n)};
 }
 
 }  // namespace
@@ -104,16 +105,22 @@ void Batcher::score_batch(std::vector<Waiting> batch) {
   const Nanoseconds start = system_clock().steady();
   if (batch.size() == 1) return score_one(batch.front(), since(batch.front().arrived));
   std::vector<double> windows;
-  std::size_t n = 0, values = 0;
-  for (const Waiting& waiting : batch) values += waiting.job.windows.size();
+  std::vector<std::uint8_t> missing;
+  std::size_t n = 0, values = 0, sensors = 0;
+  for (const Waiting& waiting : batch) {
+    values += waiting.job.windows.size();
+    sensors = std::max(sensors, waiting.job.missing.size() / waiting.job.n);
+  }
   windows.reserve(values);
   for (const Waiting& waiting : batch) {
     windows.insert(windows.end(), waiting.job.windows.begin(), waiting.job.windows.end());
     n += waiting.job.n;
+    missing.insert(missing.end(), waiting.job.missing.begin(), waiting.job.missing.end());
+    missing.resize(n * sensors);  // 0 of those that did not say
   }
   WindowScores scores;
   try {
-    scores = score_(windows, n);
+    scores = score_({n, windows, missing});
   } catch (const std::exception& e) {
     // One of them spoils the batch: each is tried alone, so that only the culprit fails.
     log_debug("a batch of {} requests failed: {}", batch.size(), e.what());
@@ -140,7 +147,7 @@ void Batcher::score_one(Waiting& waiting, double queued_s) {
   outcome.queued_s = queued_s;
   outcome.batch = waiting.job.n;
   try {
-    outcome.scores = score_(waiting.job.windows, waiting.job.n);
+    outcome.scores = score_({waiting.job.n, waiting.job.windows, waiting.job.missing});
   } catch (const std::exception& e) {
     outcome.error = e.what();
   }

@@ -41,14 +41,15 @@ struct BatchOutcome {
 };
 
 struct BatchJob {
-  std::vector<double> windows;  // (n, w + 1, k)
+  std::vector<double> windows;        // (n, w + 1, k)
+  std::vector<std::uint8_t> missing;  // (n, k), or empty: no value is
   std::size_t n = 0;
   std::function<void(BatchOutcome)> done;
 };
 
 class Batcher {
  public:
-  using Score = std::function<WindowScores(std::span<const double> windows, std::size_t n)>;
+  using Score = std::function<WindowScores(const Windows& windows)>;
   enum class Submitted { taken, full, closed };
 
   Batcher(const BatchSettings& settings, Score score);

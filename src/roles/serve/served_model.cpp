@@ -25,7 +25,7 @@ void self_test(const ServedModel& served) {
   std::vector<double> window((w + 1) * k);
   for (std::size_t r = 0; r <= w; ++r)
     for (std::size_t c = 0; c < k; ++c) window[r * k + c] = served.bundle->scaler.unscale_value(c, 0.5);
-  const WindowScores scores = score_windows(*served.bundle, *served.model, window, 1);
+  const WindowScores scores = score_windows(*served.bundle, *served.model, {1, window});
   if (!std::isfinite(scores.score.at(0)))
     throw failed("the self-test of model " + served.name + " gave no finite score");
 }
@@ -42,10 +42,9 @@ std::shared_ptr<ServedModel> load_served_model(const std::string& name, const st
   served->model = factory(*bundle);
   served->bundle = std::move(bundle);
   self_test(*served);
-  served->batcher =
-      std::make_unique<Batcher>(batching, [b = served->bundle, m = served->model](auto windows, std::size_t n) {
-        return score_windows(*b, *m, windows, n);
-      });
+  served->batcher = std::make_unique<Batcher>(
+      batching,
+      [b = served->bundle, m = served->model](const Windows& windows) { return score_windows(*b, *m, windows); });
   return served;
 }
 
@@ -61,6 +60,8 @@ std::string model_metadata(const ServedModel& served) {
   if (threshold) outputs.push_back(tensor_metadata("is_anomaly", "BOOL", {-1}));
   outputs.push_back(tensor_metadata("contribution", "FP64", {-1, k}));
   outputs.push_back(tensor_metadata("expected", "FP64", {-1, k}));
+  if (served.bundle->panel != nullptr)
+    outputs.push_back(tensor_metadata("members", "FP64", {-1, static_cast<std::int64_t>(kMemberParts), k}));
   body["outputs"] = std::move(outputs);
   Json parameters = Json::object();
   parameters["content_type"] = "np";
@@ -78,8 +79,8 @@ std::string model_metadata(const ServedModel& served) {
   parameters["bundle"] = served.bundle->name;
   parameters["bundle_hash"] = served.bundle->hash;
   parameters["engine"] = served.model->engine();
-  // How rows are scored, for who keeps the state between rows; a panel keeps its own.
-  if (served.bundle->panel == nullptr) parameters["detector"] = bundle_to_json(*served.bundle);
+  // How rows are scored, for who keeps the state between rows.
+  parameters["detector"] = bundle_for_client(*served.bundle);
   body["parameters"] = std::move(parameters);
   return body.dump();
 }

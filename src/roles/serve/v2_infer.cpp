@@ -102,7 +102,7 @@ void V2Service::judge(std::shared_ptr<Inference> inference, std::shared_ptr<Serv
     auto& made = std::get<WindowRequest>(windows);
     inference->bundle = served->bundle;
     inference->version = served->version;
-    BatchJob job{std::move(made.windows), made.n,
+    BatchJob job{std::move(made.windows), std::move(made.missing), made.n,
                  [this, inference](BatchOutcome outcome) { finish(*inference, std::move(outcome)); }};
     switch (served->batcher->submit(job)) {
       case Batcher::Submitted::taken:

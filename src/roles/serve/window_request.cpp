@@ -61,7 +61,8 @@ std::optional<v2::Refusal> make_finite(WindowRequest& request, const ServedModel
 
 std::variant<WindowRequest, v2::Refusal> windows_of_array(const v2::InferRequest& request, const ServedModel& served,
                                                           std::size_t max_windows) {
-  if (request.inputs.size() != 1)
+  const bool tells_missing = request.inputs.size() == 2 && request.inputs.back().name == "missing";
+  if (request.inputs.size() != 1 && !tells_missing)
     return bad_request(
         "There was an error encoding / decoding the payload: The 'np' codec only supports a single input tensor (" +
         std::to_string(request.inputs.size()) + " were received)");
@@ -84,6 +85,12 @@ std::variant<WindowRequest, v2::Refusal> windows_of_array(const v2::InferRequest
     made.windows = input.numbers;
   else if (!numbers_of_texts(input.texts, made.windows))
     return bad_request("tensor '" + input.name + "' is BYTES and holds a text that is no number");
+  if (!tells_missing) return made;
+  const v2::InferInput& missing = request.inputs.back();
+  if (missing.numbers.size() != made.n * served.sensors())
+    return bad_request("tensor 'missing' has shape " + shape_text(missing.shape) + ", [" + std::to_string(made.n) +
+                       "," + std::to_string(k) + "] is needed: a flag for each sensor of each window's last row");
+  for (const double flag : missing.numbers) made.missing.push_back(flag != 0 ? 1 : 0);
   return made;
 }
 
@@ -168,6 +175,10 @@ std::vector<v2::InferOutput> outputs_of(const v2::InferRequest& request, const W
       return v2::InferOutput{name, v2::DataType::fp64, {n, k}, values_of(scores.contribution), "", false};
     if (name == "expected")
       return v2::InferOutput{name, v2::DataType::fp64, {n, k}, values_of(scores.expected), "", false};
+    if (name == "members" && scores.members.cols() > 0) {
+      const auto parts = static_cast<std::int64_t>(kMemberParts);
+      return v2::InferOutput{name, v2::DataType::fp64, {n, parts, k}, values_of(scores.members), kStateless, false};
+    }
     return std::nullopt;
   };
   std::vector<v2::InferOutput> outputs;

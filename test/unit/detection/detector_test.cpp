@@ -27,24 +27,6 @@ Bundle normalised_bundle() {
   return bundle;
 }
 
-// Rows with every kind of trouble: missing values, a dead sensor, a dead line, pauses, a stamp that goes back.
-std::vector<Row> troubled_rows(std::size_t n, unsigned seed) {
-  std::vector<Row> rows = random_rows(n, 3, seed);
-  std::mt19937 random(seed);
-  const auto chance = [&](unsigned in) { return random() % in == 0; };
-  Nanoseconds shift = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    if (chance(60)) shift += 20 * kSecond;
-    if (chance(90)) shift -= 3 * kSecond;
-    rows[i].time += shift;
-    if (chance(10)) rows[i].values[random() % 3] = kMissing;
-    if (i > 100 && i < 125) rows[i].values[1] = kMissing;
-    if (i > 150 && i < 170) rows[i].values = {kMissing, kMissing, kMissing};
-    if (chance(40)) rows[i].values[0] = std::numeric_limits<double>::infinity();
-  }
-  return rows;
-}
-
 std::string text_of(const Verdict& verdict) { return to_json(verdict).dump(); }
 
 }  // namespace
@@ -288,12 +270,12 @@ TEST_CASE("contributions judged elsewhere give the verdicts of windows judged he
   for (const Row& row : rows) {
     const std::string expected = text_of(here.push(row));
     there.prepare(row);
-    const auto window = there.last_rows();
+    const auto window = there.window_elsewhere();
     if (!window) {
-      CHECK(text_of(there.judge_contributions({}, {})) == expected);
+      CHECK(text_of(there.judge_elsewhere({})) == expected);
       continue;
     }
-    const WindowScores scores = score_windows(*bundle, *model, *window, 1);
-    CHECK(text_of(there.judge_contributions(scores.contribution.row(0), scores.expected.row(0))) == expected);
+    const WindowScores scores = score_windows(*bundle, *model, {1, window->rows, window->missing});
+    CHECK(text_of(there.judge_elsewhere({scores.contribution.row(0), scores.expected.row(0)})) == expected);
   }
 }

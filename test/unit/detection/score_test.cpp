@@ -145,7 +145,7 @@ TEST_CASE("windows judged for a server: score, contributions and expectations of
       windows.insert(windows.end(), rows[r].values.begin(), rows[r].values.end());
     expected.push_back(detector.last_score());
   }
-  const WindowScores scores = score_windows(bundle, *model, windows, expected.size());
+  const WindowScores scores = score_windows(bundle, *model, {expected.size(), windows});
   for (std::size_t i = 0; i < expected.size(); ++i) {
     CHECK(scores.score[i] == expected[i].raw);
     for (std::size_t c = 0; c < 3; ++c) {
@@ -154,6 +154,6 @@ TEST_CASE("windows judged for a server: score, contributions and expectations of
     }
   }
   windows[3] = std::nan("");
-  CHECK_THROWS_AS(score_windows(bundle, *model, windows, expected.size()), Error);
-  CHECK_THROWS_AS(score_windows(bundle, *model, windows, 2), Error);
+  CHECK_THROWS_AS(score_windows(bundle, *model, {expected.size(), windows}), Error);
+  CHECK_THROWS_AS(score_windows(bundle, *model, {2, windows}), Error);
 }

@@ -156,7 +156,7 @@ TEST_CASE("the relation network becomes a member where it explains what the line
     PanelScorer scorer(m);
     const auto opinions = judge(scorer, test);
     double normal = 0, broken = 0;
-    const std::size_t skipped = m->warm_up();
+    const std::size_t skipped = m->warm_up;
     for (std::size_t i = 0; i < opinions.size(); ++i) {
       const std::size_t row = i + skipped;
       if (row < 300) normal += opinions[i].score / 297;
@@ -167,6 +167,6 @@ TEST_CASE("the relation network becomes a member where it explains what the line
   CHECK(contrast(model) > contrast(linear));
   CHECK(contrast(model) > 1);
   const PanelModel copy = PanelModel::from_json(Json::parse(model->to_json().dump()), model->network_values());
-  CHECK(copy.voice() == model->voice());
+  CHECK(copy.voice == model->voice);
   CHECK_THROWS_AS(PanelModel::from_json(model->to_json()), Error);
 }

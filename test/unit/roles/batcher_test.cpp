@@ -15,8 +15,10 @@ namespace {
 constexpr std::size_t kValues = 6;  // of one window, stands for (w + 1) * k
 
 // Score: the window's first value; contribution and expected carry it on, so that a mix-up shows everywhere.
-WindowScores echo(std::span<const double> windows, std::size_t n) {
-  WindowScores scores{std::vector<double>(n), Matrix<double>(n, 2), Matrix<double>(n, 2)};
+WindowScores echo(const Windows& asked) {
+  const std::size_t n = asked.n;
+  const std::span<const double> windows = asked.values;
+  WindowScores scores{std::vector<double>(n), Matrix<double>(n, 2), Matrix<double>(n, 2), Matrix<double>(n, 0)};
   for (std::size_t i = 0; i < n; ++i) {
     const double first = windows[i * kValues];
     scores.score[i] = first;
@@ -27,7 +29,7 @@ WindowScores echo(std::span<const double> windows, std::size_t n) {
 }
 
 BatchJob job_of(std::size_t n, double first, std::function<void(BatchOutcome)> done) {
-  BatchJob job{std::vector<double>(n * kValues), n, std::move(done)};
+  BatchJob job{std::vector<double>(n * kValues), {}, n, std::move(done)};
   for (std::size_t i = 0; i < n; ++i) job.windows[i * kValues] = first + static_cast<double>(i);
   return job;
 }
@@ -77,12 +79,12 @@ TEST_CASE("a full queue refuses, and takes again when it is empty") {
   BatchSettings settings;
   settings.max_queue = 4;
   settings.workers = 1;
-  Batcher batcher(settings, [&](std::span<const double> windows, std::size_t n) {
+  Batcher batcher(settings, [&](const Windows& windows) {
     if (first.exchange(false)) {
       scoring.count_down();
       go.wait();
     }
-    return echo(windows, n);
+    return echo(windows);
   });
   std::atomic<int> answered{0};
   const auto count = [&](const BatchOutcome&) { ++answered; };
@@ -105,14 +107,14 @@ TEST_CASE("one bad job in a batch fails alone") {
   std::atomic<bool> first{true};
   BatchSettings settings;
   settings.workers = 1;
-  Batcher batcher(settings, [&](std::span<const double> windows, std::size_t n) {
+  Batcher batcher(settings, [&](const Windows& windows) {
     if (first.exchange(false)) {
       scoring.count_down();
       go.wait();
     }
-    for (std::size_t i = 0; i < n; ++i)
-      if (windows[i * kValues] == 13) throw failed("thirteen");
-    return echo(windows, n);
+    for (std::size_t i = 0; i < windows.n; ++i)
+      if (windows.values[i * kValues] == 13) throw failed("thirteen");
+    return echo(windows);
   });
   std::vector<std::promise<BatchOutcome>> promises(4);
   const double firsts[] = {1, 5, 13, 20};

@@ -139,14 +139,14 @@ TEST_CASE("windows of many assets go to the server together, and a server that i
   int requests = 0, ready = 0, failing = 0;
   std::vector<Duration> pauses;
   RemoteParts parts;
-  parts.judge = [&](std::span<const double> windows, std::size_t n) {
+  parts.judge = [&](const Windows& windows) {
     ++requests;
     if (failing > 0) {
       --failing;
       throw unreachable_error("nobody answers");
     }
-    const WindowScores scores = score_windows(*bundle, *model, windows, n);
-    return v2::RemoteScores{scores.score, scores.contribution, scores.expected};
+    const WindowScores scores = score_windows(*bundle, *model, windows);
+    return v2::RemoteScores{scores.score, scores.contribution, scores.expected, {}};
   };
   parts.ready = [&] {
     ++ready;
@@ -158,7 +158,7 @@ TEST_CASE("windows of many assets go to the server together, and a server that i
     return false;
   };
   parts.clock = &clock;
-  RemoteBatch batch(parts, bundle->targets(), 1000);
+  RemoteBatch batch(parts, bundle, 1000);
   std::vector<std::string> got, expected;
   const VerdictSink sink = [&](const Verdict& verdict) { got.push_back(to_json(verdict).dump()); };
   Detector pump(bundle, nullptr, {.asset = "pump"}), fan(bundle, nullptr, {.asset = "fan"});
@@ -192,9 +192,9 @@ TEST_CASE("windows of many assets go to the server together, and a server that i
 TEST_CASE("stopped while the server is away, the batch says so") {
   const auto bundle = std::make_shared<const Bundle>(test::fake_bundle());
   RemoteParts parts;
-  parts.judge = [](std::span<const double>, std::size_t) -> v2::RemoteScores { throw unreachable_error("away"); };
+  parts.judge = [](const Windows&) -> v2::RemoteScores { throw unreachable_error("away"); };
   parts.wait = [](Duration) { return true; };
-  RemoteBatch batch(parts, bundle->targets(), 1000);
+  RemoteBatch batch(parts, bundle, 1000);
   Detector detector(bundle, nullptr, {});
   const VerdictSink sink = [](const Verdict&) {};
   for (const Row& row : test::random_rows(6, 3, 1)) batch.push(detector, sink, row);

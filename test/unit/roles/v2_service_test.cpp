@@ -102,7 +102,7 @@ TEST_CASE("an inference gives what score_windows gives") {
   f.start();
   const auto windows = some_windows(3);
   const Bundle bundle = load_bundle(f.folder.path() / "fake");
-  const WindowScores expected = score_windows(bundle, *fake_model(bundle), windows, 3);
+  const WindowScores expected = score_windows(bundle, *fake_model(bundle), {3, windows});
   const Json answer = f.infer(request_of({tensor("input", "FP64", {3, kRows, 3}, windows)}));
   CHECK(output(answer, "score") == expected.score);
   CHECK(output(answer, "contribution") ==

@@ -2,6 +2,7 @@
 // block.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +17,14 @@ namespace anomctl::v2 {
 struct RemoteScores {
   std::vector<double> score;              // n
   Matrix<double> contribution, expected;  // (n, k)
+  Matrix<double> members;                 // (n, parts * k), where they were asked for
+};
+
+struct WindowQuestion {
+  std::size_t n = 0, rows = 0, sensors = 0;
+  std::span<const double> windows;             // (n, rows, sensors) in the sensors' units
+  std::span<const std::uint8_t> missing = {};  // (n, sensors): values of the last rows that only stand in
+  std::size_t member_parts = 0;                // of the output `members`, 0: it is not asked for
 };
 
 // What a model says of itself.
@@ -36,8 +45,7 @@ class Client {
   // Throws Error(unreachable) when the server does not answer, Error(failed) when it refuses or answers something else.
   RemoteModel describe();
   bool ready();
-  // windows: (n, w + 1, k) in the sensors' units.
-  RemoteScores judge(std::span<const double> windows, std::size_t n, std::size_t rows, std::size_t sensors);
+  RemoteScores judge(const WindowQuestion& question);
   const std::string& model() const { return model_; }
 
  private:
