@@ -54,6 +54,7 @@ Bundle adjusted(Bundle bundle, const EvaluateOptions& options) {
 struct Limits {
   std::map<std::string, double> all;
   std::string chosen;
+  std::string in_words;  // of a budget
 };
 
 Limits choose_limit(const EvaluateOptions& options, const std::shared_ptr<const Bundle>& bundle,
@@ -63,6 +64,15 @@ Limits choose_limit(const EvaluateOptions& options, const std::shared_ptr<const 
   if (options.threshold) {
     limits.all["given"] = *options.threshold;
     limits.chosen = "given";
+    return limits;
+  }
+  if (!options.budget.empty()) {
+    Bundle changed = *bundle;
+    const BudgetLimit found = take_budget(changed, options.budget);
+    log_info("{}", found.in_words);
+    limits.in_words = found.in_words;
+    limits.all["budget"] = found.limit;
+    limits.chosen = "budget";
     return limits;
   }
   if (options.threshold_method == "keep") {
@@ -130,6 +140,8 @@ void track(const EvaluateOptions& options, const RunInfo& run, const Json& figur
 }  // namespace
 
 int evaluate(const EvaluateOptions& options, Context& context) {
+  if (options.threshold && !options.budget.empty())
+    throw UsageError("budget and threshold both say what the limit is: give one of them");
   std::vector<Bound> bounds;
   for (const auto& text : options.fail_on) bounds.push_back(parse_bound(text));
   const auto experiment =
@@ -169,6 +181,7 @@ int evaluate(const EvaluateOptions& options, Context& context) {
   metrics["threshold_method"] = limits.chosen;
   metrics["threshold"] = threshold;
   for (const auto& [name, value] : limits.all) metrics["thresholds"][name] = value;
+  if (!limits.in_words.empty()) metrics["budget"] = limits.in_words;
   metrics["metrics"] = values;
   metrics["assumes_a_row_a_second"] = !set.period_known;
   metrics["in_words"] = words.headline + ". " + (words.sentences.empty() ? "" : words.sentences.front());

@@ -22,6 +22,7 @@ struct EvaluateOptions {
   fs::path output;
   std::string threshold_method = "pot";
   std::optional<double> threshold;
+  std::string budget;
   PotSettings pot;
   int epsilon_reg_level = 1;
   std::optional<double> ewma_span;
@@ -44,6 +45,7 @@ struct EvaluateOptions {
           "how the limit is chosen from train scores; best-f1 looks at the labels of eval, keep leaves the bundle's",
           OneOf{{"pot", "epsilon", "best-f1", "keep"}});
     field("threshold", self.threshold, "this limit instead of a chosen one");
+    field("budget", self.budget, "the limit for so many false episodes instead: 1/week, also hour, day, month");
     PotSettings::fields(self.pot, field);
     field("epsilon_reg_level", self.epsilon_reg_level,
           "epsilon: how strongly many rows over the limit count against it", Between{0, 2}, Alias{"reg_level"});

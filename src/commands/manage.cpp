@@ -12,7 +12,7 @@ namespace anomctl {
 
 void take_threshold(ManageOptions& options) {
   const auto text = process_environment()("THRESHOLD");
-  if (options.role.threshold || !text || text->empty()) return;
+  if (options.role.threshold || !options.role.budget.empty() || !text || text->empty()) return;
   double limit = 0;
   try {
     parse_value(*text, limit);
@@ -33,6 +33,7 @@ ManageParts manage_parts(const ManageOptions& options) {
   const BundleChoice choice = choose_bundle(options.bundle, options.run, options.tracking_uri);
   const auto bundle = std::make_shared<Bundle>(load_bundle(choice.folder));
   log_info("bundle {} ({})", bundle->name, choice.folder.string());
+  if (!options.role.budget.empty()) log_info("{}", take_budget(*bundle, options.role.budget).in_words);
   if (!bundle->threshold() && !options.role.threshold)
     log_warning("the bundle has no limit: rows are scored, none is called an anomaly (anomctl evaluate sets one)");
   parts.model = open_model(*bundle, options.device);

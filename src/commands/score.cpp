@@ -94,9 +94,12 @@ void add_details(std::string& line, const Bundle& bundle, const std::vector<std:
 }
 
 std::shared_ptr<const Bundle> bundle_for(const ScoreOptions& options) {
+  if (options.threshold && !options.budget.empty())
+    throw UsageError("budget and threshold both say what the limit is: give one of them");
   Bundle bundle = load_bundle(options.bundle);
-  return std::make_shared<const Bundle>(options.compat == "reference" ? as_reference(std::move(bundle))
-                                                                      : std::move(bundle));
+  if (options.compat == "reference") bundle = as_reference(std::move(bundle));
+  if (!options.budget.empty()) log_info("{}", take_budget(bundle, options.budget).in_words);
+  return std::make_shared<const Bundle>(std::move(bundle));
 }
 
 int run_score(const ScoreOptions& options, Context& context) {

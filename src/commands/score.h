@@ -18,6 +18,7 @@ struct ScoreOptions {
   bool details = false;
   std::string compat = "none";
   std::optional<double> threshold;
+  std::string budget;
   double max_gap_periods = 5;
   std::int64_t batch_size = 64;
   std::string device = "auto";
@@ -30,6 +31,7 @@ struct ScoreOptions {
     field("compat", self.compat, "reference: the score as the Python original computes it",
           OneOf{{"none", "reference"}});
     field("threshold", self.threshold, "limit for is_anomaly instead of the bundle's");
+    field("budget", self.budget, "the limit for so many false episodes: 1/week, also hour, day, month");
     field("max_gap_periods", self.max_gap_periods, "a longer pause between stamps starts the window anew, 0: never",
           Between{0, 1e9});
     field("batch_size", self.batch_size, "windows computed at once", Between{1, 65536});

@@ -17,6 +17,7 @@
 #include "anomctl/registry/run_store.h"
 #include "commands/git_commit.h"
 #include "commands/help.h"
+#include "commands/train_work/budget_scores.h"
 #include "commands/train_work/train_rows.h"
 
 namespace anomctl {
@@ -279,6 +280,22 @@ void fit_scores(Session& s) {
   for (const auto& [name, value] : b.thresholds) s.run->log_metric("threshold_" + name, value, 0);
 }
 
+// What --budget needs later.
+void fit_budget(Session& s) {
+  if (s.reference()) return;
+  s.progress.note("calibrating for a budget of false episodes");
+  Bundle& b = *s.bundle;
+  const StrangerScores found =
+      stranger_scores({s.bundle, s.set.train, s.rows.use, std::max(s.options.trainer.val_split, 0.1), s.stop});
+  if (s.stop.stop_requested()) return;
+  try {
+    b.budget = calibrate_budget(found.scores, b.period_s);
+    b.budget->source = found.source;
+  } catch (const Error& e) {
+    log_warning("no budget can be kept with this bundle: {}", e.what());
+  }
+}
+
 void keep(Session& s) {
   const TemporaryFolder folder;
   save_bundle(*s.bundle, folder.path() / "bundle");
@@ -361,6 +378,7 @@ TrainedRun train(const TrainOptions& options, Progress& progress, std::stop_toke
     else
       s.bundle->scaler = Scaler::fit(Scaler::parse_kind(s.options.scaler), s.set.train.values, s.rows.use);
     if (!s.stop.stop_requested()) fit_scores(s);
+    if (!s.stop.stop_requested()) fit_budget(s);
     s.result.stopped = s.stop.stop_requested();
     if (!s.result.stopped) keep(s);
     s.run->finish(s.result.stopped ? "KILLED" : "FINISHED");

@@ -121,6 +121,7 @@ Bundle parse(const Json& json) {
   if (!bundle.chosen_threshold.empty() && !bundle.thresholds.contains(bundle.chosen_threshold)) {
     throw input_error(fmt::format("chosen_threshold '{}' is not among the thresholds", bundle.chosen_threshold));
   }
+  if (const Json* budget = json.find("budget")) bundle.budget = BudgetCalibration::from_json(*budget);
   bundle.active_when = json.string_or("active_when", "");
   check_condition(bundle);
   bundle.settle_s = json.number_or("settle_s", 0);
@@ -206,7 +207,10 @@ Bundle header_of(const Document& document, const fs::path& folder) {
 Bundle as_reference(Bundle bundle) {
   if (bundle.weights.empty())
     throw UsageError(fmt::format("--compat reference: the bundle {} holds no MTAD-GAT", bundle.name));
-  if (bundle.panel != nullptr || bundle.score.kind != "reference") bundle.chosen_threshold.clear();
+  if (bundle.panel != nullptr || bundle.score.kind != "reference") {
+    bundle.chosen_threshold.clear();
+    bundle.budget.reset();
+  }
   bundle.panel.reset();
   bundle.network_voice = 0;
   bundle.kind = "mtad-gat";
@@ -248,6 +252,7 @@ Json shared_part(const Bundle& bundle) {
   for (const auto& [name, value] : bundle.thresholds) thresholds[name] = value;
   json["thresholds"] = std::move(thresholds);
   json["chosen_threshold"] = bundle.chosen_threshold;
+  if (bundle.budget) json["budget"] = bundle.budget->to_json();
   json["active_when"] = bundle.active_when;
   json["settle_s"] = bundle.settle_s;
   if (!bundle.sensor_limits.empty()) json["sensor_limits"] = to_json(bundle.sensor_limits);

@@ -25,15 +25,18 @@ class Sender:
 
     def __init__(self, port, seed, pause=0.006):
         self.sent, self.random, self.ended, self.pause = 0, random.Random(seed), threading.Event(), pause
-        self.acknowledged, self.broken = set(), False
+        self.acknowledged, self.broken = 0, False  # counted: numbers of messages begin anew after 65,535
         self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"sender-{port}", clean_session=False)
         self.client.reconnect_delay_set(1, 1)
-        self.client.on_publish = lambda _client, _data, mid, *_: self.acknowledged.add(mid)
+        self.client.on_publish = self.count
         self.client.on_disconnect = self.break_off
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
+
+    def count(self, *_):
+        self.acknowledged += 1
 
     def break_off(self, *_):
         self.broken = True
@@ -41,7 +44,7 @@ class Sender:
     def run(self):
         while not self.ended.is_set():
             if self.broken:
-                if len(self.acknowledged) < self.sent:
+                if self.acknowledged < self.sent:
                     self.ended.wait(self.pause)
                     continue
                 self.broken = False
@@ -59,9 +62,9 @@ class Sender:
         self.ended.set()
         self.thread.join()
         deadline = time.monotonic() + 20
-        while len(self.acknowledged) < self.sent and time.monotonic() < deadline:
+        while self.acknowledged < self.sent and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert len(self.acknowledged) == self.sent
+        assert self.acknowledged == self.sent
         self.client.disconnect()
         self.client.loop_stop()
 

@@ -140,6 +140,35 @@ def test_a_server_judges_a_panel_as_the_bundle_does(plant, broker, listener, fre
     end(server)
 
 
+def test_a_budget_is_the_limit_everywhere(plant, broker, listener, free_port):
+    outcome = plant("score", "--bundle", "pump.bundle", "--input", "datasets/pump/eval.csv", "--output", "s.csv",
+                    "--budget", "1/week", code=0)
+    said = next(line for line in outcome.err.splitlines() if "for 1 a week false episodes" in line)
+    assert "cross-fitted over 5 blocks" in said and "takes 3 clean weeks or more" in said
+    limit = float(said.split("limit ")[1].split()[0])
+    judged = plant("evaluate", "--bundle", "pump.bundle", "--dataset", "pump", "--budget", "1/week",
+                   "--update-bundle=false", "--output", "budget", "--json", code=0).json
+    assert judged["threshold_method"] == "budget" and judged["threshold"] == pytest.approx(limit, rel=1e-5)
+    assert judged["budget"] in said and judged["metrics"]["false_episodes"] == 0
+    scores = list(csv.DictReader(open(plant.folder / "s.csv")))
+    assert all(int(row["is_anomaly"]) == (float(row["score"]) >= judged["threshold"]) for row in scores if row["score"])
+
+    port = free_port()
+    server = plant.start("serve", "--bundle", "pump.bundle", "--http-port", port, "--metrics-port", "0")
+    wait_for_port(port, server)
+    for judge in (("--bundle", "pump.bundle"), ("--server-url", f"http://127.0.0.1:{port}")):
+        heard = len(listener.below("anomaly"))
+        process = start_manage(plant, broker.url, listener, *judge, "--budget", "1/week", "--no-data-after", "0")
+        listener.send('{"time":"2026-08-01T00:00:00Z","flow":1,"power":2}')
+        listener.wait_for(lambda: len(listener.below("anomaly")) == heard + 1)
+        assert listener.below("anomaly")[-1]["threshold"] == judged["threshold"]
+        process.send_signal(signal.SIGTERM)
+        assert said.split("limit ")[1] in process.communicate(timeout=20)[1]
+    end(server)
+    assert "budget '1/year'" in plant("manage", "--budget", "1/year", code=2).err
+    plant("manage", "--budget", "1/day", "--threshold", "3", code=2)
+
+
 def test_up_runs_the_roles_of_one_file(plant):
     (plant.folder / "plant.toml").write_text(
         '[up]\nlocal_broker = true\n[manage]\nbundle = "pump.bundle"\ntopic_sensor = "blade"\n'

@@ -11,6 +11,7 @@
 #include "anomctl/core/json.h"
 #include "anomctl/data/data_set.h"
 #include "anomctl/data/scaler.h"
+#include "anomctl/detection/budget.h"
 #include "anomctl/detection/score.h"
 #include "anomctl/detection/sensor_limits.h"
 #include "anomctl/model/mtad_gat_settings.h"
@@ -35,6 +36,7 @@ struct Bundle {
   TailCurve network_tail;    // calibrates it
   std::map<std::string, double> thresholds;  // "pot", "epsilon", ... from train scores
   std::string chosen_threshold;              // key of `thresholds` in force, empty: none
+  std::optional<BudgetCalibration> budget;   // nothing in bundles of old
   std::string active_when;
   double settle_s = 0;
   std::vector<SensorLimits> sensor_limits;  // k, or empty: not known

@@ -41,10 +41,10 @@ struct PanelParts {
 // All of a panel but what makes the parts.
 struct PanelVoices {
   double chart_lambda = 0.1, relation_lambda = 0.2, var_lambda = 0.1;  // EWMA weights of the newest row
-  std::vector<double> mean;                                           // k, of the train rows
+  std::vector<double> mean;                                            // k, of the train rows
   std::array<TailCurve, kPanelMembers> tails;
-  double voice = 0;        // weight of the relation network, 0: there is none
-  TailCurve network_tail;  // with a voice
+  double voice = 0;         // weight of the relation network, 0: there is none
+  TailCurve network_tail;   // with a voice
   std::size_t warm_up = 0;  // rows of a run before the first one that is judged
 
   Json to_json() const;

@@ -74,6 +74,7 @@ struct ManageSettings {
   std::string client_id;
   std::string server_url, model;
   std::optional<double> threshold;
+  std::string budget;
   EpisodeSettings episodes;
   ReadingSettings readings;
   NotifySettings notify;
@@ -98,6 +99,7 @@ struct ManageSettings {
     field("server_url", self.server_url, "have windows judged by this server (anomctl serve) instead of here");
     field("model", self.model, "the server's model (default: the only one)");
     field("threshold", self.threshold, "this limit instead of the bundle's");
+    field("budget", self.budget, "the limit for so many false episodes of an asset: 1/week, also hour, day, month");
     EpisodeSettings::fields(self.episodes, field);
     field("latch", self.episodes.latch, "an episode stays open until it is acknowledged on the maintenance topic");
     ReadingSettings::fields(self.readings, field);

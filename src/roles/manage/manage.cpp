@@ -352,6 +352,10 @@ void validate(const ManageSettings& settings) {
   if (settings.durable && settings.state_dir.empty()) throw UsageError("durable needs state-dir");
   if (!settings.replay.empty() && !(settings.state_dir.empty() && settings.record.empty()))
     throw UsageError("replay excludes state-dir and record: it starts from nothing and keeps nothing");
+  if (!settings.budget.empty()) {
+    if (settings.threshold) throw UsageError("budget and threshold both say what the limit is: give one of them");
+    parse_budget(settings.budget);
+  }
   parse_shard(settings.shard);
   validate_kafka(settings);
   for (const std::string& text : settings.readings.sensor_range) parse_sensor_range(text);

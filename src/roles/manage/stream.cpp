@@ -16,7 +16,7 @@ namespace {
 constexpr const char* kMaintenanceState = "/maintenance";
 
 // The bundle as the server describes it, without weights.
-std::shared_ptr<const Bundle> remote_bundle(const v2::RemoteModel& remote) {
+std::shared_ptr<Bundle> remote_bundle(const v2::RemoteModel& remote) {
   const Json* parameters = remote.metadata.find("parameters");
   const Json* detector = parameters != nullptr ? parameters->find("detector") : nullptr;
   if (detector == nullptr || !detector->is_object())
@@ -56,7 +56,9 @@ void Stream::open_model() {
     return;
   }
   server_ = std::make_unique<v2::Client>(settings_.server_url, settings_.model, parts_.http);
-  bundle_ = remote_bundle(describe_server());
+  const auto described = remote_bundle(describe_server());
+  if (!settings_.budget.empty()) log_info("{}", take_budget(*described, settings_.budget).in_words);
+  bundle_ = described;
   RemoteParts remote;
   const std::size_t k = bundle_->columns.size(), rows = static_cast<std::size_t>(bundle_->settings.window_size) + 1;
   const std::size_t members = bundle_->voices ? kMemberParts : 0;
