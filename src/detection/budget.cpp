@@ -134,9 +134,9 @@ std::optional<std::size_t> most_over(const BudgetCalibration& c, double allowed)
 std::string in_words(const BudgetCalibration& c, const Budget& budget, const BudgetLimit& limit) {
   const double clean = c.clean_s / budget.unit_s, needed = poisson_upper(0) / budget.episodes;
   const std::string promise = fmt::format("{:g} a {}", budget.episodes, budget.unit);
-  std::string text = fmt::format("limit {:.6g} for {} false episodes ({} of {} declustered maxima, {}): ", limit.limit,
-                                 promise, limit.pareto ? "generalised Pareto tail" : "empirical, as no tail fits",
-                                 c.peaks.size(), c.source);
+  std::string text =
+      fmt::format("limit {:.6g} for {} false episodes ({} of {} declustered maxima, {}): ", limit.limit, promise,
+                  limit.pareto ? "generalised Pareto tail" : "empirical, as no tail fits", c.peaks.size(), c.source);
   text += fmt::format("{:.0f} in {:.2g} clean {}s, which excludes more than {:.2g} a {} with 95 %", limit.seen, clean,
                       budget.unit, limit.at_most_per_s * budget.unit_s, budget.unit);
   if (limit.defended) return text;
@@ -157,8 +157,8 @@ Budget parse_budget(const std::string& text) {
   });
   if (unit == kUnits.end() || error != std::errc() || end != text.data() + slash ||
       !(budget.episodes > 0 && budget.episodes <= 1e6))
-    throw UsageError(fmt::format("budget '{}': expected a number of episodes an hour, day, week or month, as in 1/week",
-                                 text));
+    throw UsageError(
+        fmt::format("budget '{}': expected a number of episodes an hour, day, week or month, as in 1/week", text));
   budget.unit = unit->first;
   budget.unit_s = unit->second;
   return budget;
@@ -218,8 +218,8 @@ BudgetLimit limit_for(const BudgetCalibration& c, const Budget& budget) {
   }
   // What the data alone can defend counts in any case.
   const std::optional<std::size_t> over = most_over(c, allowed);
-  const double empirical = std::nextafter(c.peaks[c.peaks.size() - 1 - over.value_or(0)],
-                                          std::numeric_limits<double>::infinity());
+  const double empirical =
+      std::nextafter(c.peaks[c.peaks.size() - 1 - over.value_or(0)], std::numeric_limits<double>::infinity());
   if (!out.pareto)
     out.limit = empirical;
   else if (over && *over + 1 < c.peaks.size())
@@ -235,9 +235,10 @@ BudgetLimit limit_for(const BudgetCalibration& c, const Budget& budget) {
 BudgetLimit take_budget(Bundle& bundle, const std::string& text) {
   const Budget budget = parse_budget(text);
   if (!bundle.budget)
-    throw UsageError(fmt::format("budget: the bundle {} was made without what a budget needs: train it again, or give "
-                                 "--threshold",
-                                 bundle.name));
+    throw UsageError(
+        fmt::format("budget: the bundle {} was made without what a budget needs: train it again, or give "
+                    "--threshold",
+                    bundle.name));
   BudgetLimit limit = limit_for(*bundle.budget, budget);
   bundle.thresholds["budget"] = limit.limit;
   bundle.chosen_threshold = "budget";

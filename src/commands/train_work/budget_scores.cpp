@@ -26,8 +26,7 @@ std::shared_ptr<const Bundle> without_block(const StrangerParts& p, const RowRan
   const auto n = static_cast<std::int64_t>(use.size());
   const std::int64_t first = std::max<std::int64_t>(0, block.first - kGap), end = std::min(n, block.last + 1 + kGap);
   std::fill(use.begin() + first, use.begin() + end, std::uint8_t{0});
-  auto panel =
-      std::make_shared<PanelModel>(fit_panel(p.train.values, p.train.runs, use, p.bundle->panel->settings));
+  auto panel = std::make_shared<PanelModel>(fit_panel(p.train.values, p.train.runs, use, p.bundle->panel->settings));
   panel->take_network(p.bundle->panel->network);
   auto bundle = std::make_shared<Bundle>(*p.bundle);
   bundle->panel = std::move(panel);
@@ -41,8 +40,8 @@ StrangerScores stranger_scores(const StrangerParts& p) {
   const auto n = static_cast<std::int64_t>(p.train.values.rows());
   std::vector<RowRange> blocks;
   if (has_network(*p.bundle)) {
-    blocks.push_back({n - std::max<std::int64_t>(1, static_cast<std::int64_t>(p.held_share * static_cast<double>(n))),
-                      n - 1});
+    blocks.push_back(
+        {n - std::max<std::int64_t>(1, static_cast<std::int64_t>(p.held_share * static_cast<double>(n))), n - 1});
     out.source = fmt::format("the last {:.0f} % of the train rows, which were held out", 100 * p.held_share);
   } else {
     for (std::int64_t b = 0; b < kBlocks; ++b) blocks.push_back({n * b / kBlocks, n * (b + 1) / kBlocks - 1});

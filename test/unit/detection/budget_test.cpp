@@ -63,7 +63,8 @@ TEST_CASE("plants stay inside the promise in at least 90 of 100 cases") {
   for (unsigned seed = 1; seed <= 100; ++seed) {
     const BudgetCalibration c = calibrate_budget(plant_scores(kDays * kRowsADay, seed, load_effect), 60);
     const BudgetLimit limit = limit_for(c, budget);
-    const double later = episodes_over(plant_scores(kLater * kRowsADay, 1000 + seed, load_effect), limit.limit) / kLater;
+    const double later =
+        episodes_over(plant_scores(kLater * kRowsADay, 1000 + seed, load_effect), limit.limit) / kLater;
     inside += later <= budget.episodes;
     paretos += limit.pareto;
     used += later / budget.episodes / 100;
@@ -99,7 +100,9 @@ TEST_CASE("where no tail fits the limit is empirical, as many as the budget bear
   std::vector<double> scores(40'000, 0.0);
   std::mt19937 random(5);
   std::size_t bursts = 0;
-  for (std::size_t i = 50; i < scores.size(); i += 500) scores[i] = bursts++ % 8 == 0 ? 100 + static_cast<double>(random() % 3) : 1 + 1e-3 * static_cast<double>(random() % 100);
+  for (std::size_t i = 50; i < scores.size(); i += 500)
+    scores[i] =
+        bursts++ % 8 == 0 ? 100 + static_cast<double>(random() % 3) : 1 + 1e-3 * static_cast<double>(random() % 100);
   const BudgetCalibration c = calibrate_budget(scores, 60);
   const BudgetLimit limit = limit_for(c, parse_budget("1/day"));  // 27.8 of them
   CHECK(!limit.pareto);
