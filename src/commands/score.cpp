@@ -20,14 +20,14 @@ namespace {
 // Lines to a file, which takes its place when it is complete, or to standard output.
 class LineOutput {
  public:
-  explicit LineOutput(const fs::path& path) : path_(path), part_(path.string() + ".part") {
+  explicit LineOutput(const fs::path& path) : path_(path), part_(path.string() + (is_device(path) ? "" : ".part")) {
     file_ = path == "-" ? stdout : std::fopen(part_.c_str(), "we");
     if (file_ == nullptr) throw failed(fmt::format("cannot write {}: {}", path.string(), std::strerror(errno)));
   }
   ~LineOutput() {
     if (file_ == nullptr || file_ == stdout) return;
     std::fclose(file_);
-    ::unlink(part_.c_str());
+    give_up();
   }
   LineOutput(const LineOutput&) = delete;
   LineOutput& operator=(const LineOutput&) = delete;
@@ -42,13 +42,16 @@ class LineOutput {
     flush();
     if (file_ == stdout) return;
     const int closed = std::fclose(std::exchange(file_, nullptr));
-    if (closed != 0 || std::rename(part_.c_str(), path_.c_str()) != 0) {
-      ::unlink(part_.c_str());
+    if (closed != 0 || (part_ != path_ && std::rename(part_.c_str(), path_.c_str()) != 0)) {
+      give_up();
       fail();
     }
   }
 
  private:
+  void give_up() const {
+    if (part_ != path_) ::unlink(part_.c_str());
+  }
   [[noreturn]] void fail() const {
     if (errno == EPIPE && path_ == "-") throw failed("");  // the reader has what it wanted
     throw failed(

@@ -85,10 +85,30 @@ std::string read_file(const fs::path& path, std::uint64_t max_bytes) {
   return content;
 }
 
+bool is_device(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  return fs::is_character_file(status) || fs::is_block_file(status) || fs::is_fifo(status) || fs::is_socket(status);
+}
+
 void write_file_atomic(const fs::path& path, std::string_view content, unsigned mode) {
   const auto fail = [&](const char* step) {
     return failed(fmt::format("cannot {} {}: {}", step, path.string(), std::strerror(errno)));
   };
+  const auto write_all = [&](int fd) {
+    for (std::size_t done = 0; done < content.size();) {
+      const ssize_t n = ::write(fd, content.data() + done, content.size() - done);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return false;
+      done += static_cast<std::size_t>(n);
+    }
+    return true;
+  };
+  if (is_device(path)) {
+    const Descriptor device(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (device.get() < 0 || !write_all(device.get())) throw fail("write");
+    return;
+  }
   std::string temporary = path.string() + ".XXXXXX";
   const Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
   if (file.get() < 0) throw fail("write");
@@ -97,12 +117,7 @@ void write_file_atomic(const fs::path& path, std::string_view content, unsigned 
     ::unlink(temporary.c_str());
     return error;
   };
-  for (std::size_t done = 0; done < content.size();) {
-    const ssize_t n = ::write(file.get(), content.data() + done, content.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw abandon("write");
-    done += static_cast<std::size_t>(n);
-  }
+  if (!write_all(file.get())) throw abandon("write");
   if (::fchmod(file.get(), mode) != 0 || ::fsync(file.get()) != 0) throw abandon("write");
   if (::rename(temporary.c_str(), path.c_str()) != 0) throw abandon("replace");
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");

@@ -11,6 +11,7 @@ import subprocess
 import numpy
 import pytest
 from bundles import make_bundle
+from streams import make_plant
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden/model"
 
@@ -187,3 +188,10 @@ def test_the_originals_score_of_a_bundle_with_a_panel(silent):
     assert both == network
     refused = silent("score", "--bundle", "panel", "--input", "datasets/p/eval.csv", "--compat", "reference", code=2)
     assert "holds no MTAD-GAT" in refused.err
+
+
+def test_a_device_is_written_to_not_replaced(anomctl_in, tmp_path):
+    plant = make_plant(anomctl_in(tmp_path))
+    (tmp_path / "null").symlink_to("/dev/null")
+    plant("score", "--bundle", "pump.bundle", "--dataset", "pump", "--output", "null", code=0)
+    assert (tmp_path / "null").is_symlink() and (tmp_path / "null").is_char_device()

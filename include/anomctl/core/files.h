@@ -15,8 +15,10 @@ inline constexpr std::uint64_t kMiB = 1024 * 1024;
 
 // Throws Error(bad_input) naming the file when it is missing, unreadable or larger than `max_bytes`.
 std::string read_file(const fs::path& path, std::uint64_t max_bytes = 256 * kMiB);
-// Writes beside the target, syncs, renames over it: readers see the old or the new content, never a part. Throws
-// Error(failed).
+// A terminal, /dev/null, a pipe: something to write to that no file may take the place of.
+bool is_device(const fs::path& path);
+// Writes beside the target, syncs, renames over it: readers see the old or the new content, never a part; a device is
+// written to as it is. Throws Error(failed).
 void write_file_atomic(const fs::path& path, std::string_view content, unsigned mode = 0644);
 // Lower-case hex SHA-256.
 std::string sha256_hex(std::string_view bytes);
