@@ -43,8 +43,8 @@ Floats tiled(const Floats& w, std::size_t units, std::size_t width) {
 
 TEST_CASE("product: every row and column tail") {
   for (const Kernels* k : available_kernels()) {
-    for (const std::size_t m : {1, 2, 3, 7, 8, 17}) {
-      for (const std::size_t n : {1, 8, 17, 24, 40, 56, 150}) {
+    for (const std::size_t m : {1U, 2U, 3U, 7U, 8U, 17U}) {
+      for (const std::size_t n : {1U, 8U, 17U, 24U, 40U, 56U, 150U}) {
         const std::size_t inner = 19, ld = padded(n);
         const Floats a = random_floats(m * inner, 1), b = random_floats(inner * ld, 2), bias = random_floats(ld, 3);
         Floats c(m * ld);
@@ -66,7 +66,7 @@ TEST_CASE("product: every row and column tail") {
 
 TEST_CASE("gru_step: every number of rows, bit for bit as one row alone") {
   for (const Kernels* k : available_kernels()) {
-    for (const std::size_t units : {5, 8, 21, 40}) {
+    for (const std::size_t units : {5U, 8U, 21U, 40U}) {
       const std::size_t ld = padded(units), most = 19;
       const Floats w = random_floats(3 * units * units, 1, 0.5F), bias = random_floats(ld, 2);
       const Floats weights = tiled(w, units, k->width);
@@ -106,7 +106,7 @@ TEST_CASE("gru_step: every number of rows, bit for bit as one row alone") {
 TEST_CASE("attention: the softmax of the pairs written out") {
   const float alpha = 0.2F;
   for (const Kernels* k : available_kernels()) {
-    for (const std::size_t n : {1, 5, 17, 40}) {
+    for (const std::size_t n : {1U, 5U, 17U, 40U}) {
       const std::size_t d = 11, ld = padded(n), ldq = padded(d + 1);
       Floats a = random_floats(d, 1);
       std::sort(a.begin(), a.end(), std::greater<>());

@@ -40,7 +40,7 @@ TEST_CASE("once warm, windows are judged without an allocation") {
   const std::vector<float> windows(9 * (window + row), 0.5F);
   Expectation out;
   const auto judge = [&] {
-    for (const std::size_t n : {9, 1, 8}) {
+    for (const std::size_t n : {9U, 1U, 8U}) {
       model->expect(windows, n, out);
       model->expect_judged(windows, n, out);
     }
