@@ -1,5 +1,5 @@
 // The native engine at the default size (17 sensors, window 100, 150 units), random weights, one thread, on every
-// instruction set of this CPU: single kernels, windows by batch, and a detector's `push`.
+// instruction set of this CPU: single kernels and windows by batch.
 #include <benchmark/benchmark.h>
 #include <fmt/core.h>
 
