@@ -37,6 +37,9 @@ class TensorBackend {
   Array linear(const Array& x, const std::string& layer) {
     return at::linear(x, p_.at(layer + ".weight"), p_.at(layer + ".bias"));
   }
+  Array linear(const Array& x, const std::string& layer, std::int64_t n) {
+    return linear(x, layer + "." + std::to_string(n));
+  }
   Array relu(const Array& x) { return at::relu(x); }
   Array dropout(const Array& x) { return training_ && dropout_ > 0 ? at::dropout(x, dropout_, true) : x; }
 

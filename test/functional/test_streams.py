@@ -8,7 +8,9 @@ import signal
 import time
 
 import pytest
+from bundles import make_bundle
 from conftest import wait_for_port
+from serving import Server
 from streams import end, start_manage
 
 
@@ -183,3 +185,29 @@ def test_up_runs_the_roles_of_one_file(plant):
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130, err
     assert any("ready" in line for line in seen)
+
+
+def test_a_server_that_asks_for_a_token_gets_it(plant, broker, listener, tmp_path):
+    bundle, token_file = make_bundle(plant, tmp_path / "net.bundle", sensors=2, window=4, threshold=0.5), tmp_path / "tokens"
+
+    def token(name, scopes):
+        file = tmp_path / name
+        file.write_text(plant("api-token", name, "--scopes", scopes, "--token-file", token_file, code=0).out)
+        return file
+
+    good, infer_only = token("manage", "infer,read"), token("other", "infer")
+    server = Server(plant, "--bundle", bundle, "--token-file", token_file)
+    refused = plant("manage", "--mqtt-url", broker.url, "--server-url", server.url, "--topic-sensor", "+")
+    assert refused.code != 0 and "401" in refused.err and "--server-token-file" in refused.err
+    refused = plant("manage", "--mqtt-url", broker.url, "--server-url", server.url, "--server-token-file", infer_only)
+    assert refused.code != 0 and "403" in refused.err and "scopes infer and read" in refused.err
+    assert good.read_text().strip() not in refused.err and infer_only.read_text().strip() not in refused.err
+    plant("manage", "--mqtt-url", broker.url, "--bundle", bundle, "--server-token-file", good, code=2)
+
+    process = start_manage(plant, broker.url, listener, "--server-url", server.url, "--server-token-file", good)
+    for row in range(12):
+        listener.send(f'{{"time":"2026-06-01T00:00:{row:02}Z","values":[{row % 7},{row % 5}]}}')
+    listener.wait_for(lambda: len(listener.below("anomaly")) == 12)
+    assert sum("score" in v for v in listener.below("anomaly")) == 12 - 4
+    end(process)
+    server.stop()

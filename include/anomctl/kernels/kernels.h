@@ -1,6 +1,7 @@
 // Raw maths on plain memory for one thread: skinny matrix products, graph attention, GRU recurrence. Chosen at run time
 // for the CPU. A row's result depends neither on the rows computed beside it nor on its place among them. Rows are
-// padded: a leading dimension ("ld", in floats) that is a multiple of kLanes, the padding zero unless said otherwise.
+// padded: a leading dimension ("ld", in floats) that is a multiple of kLanes; what the padding holds reaches only
+// padding, and it may be anything. Not a number stays that.
 // Thread rule: pure functions of their arguments.
 #pragma once
 
@@ -10,20 +11,19 @@
 
 namespace anomctl {
 
-inline constexpr std::size_t kLanes = 16;
+inline constexpr std::size_t kLanes = 8;
 constexpr std::size_t padded(std::size_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
 struct Kernels {
-  const char* name;  // "portable", "avx2", "avx512"
+  const char* name;   // "portable", "avx2", "avx512"
+  std::size_t width;  // floats a vector
 
   // c (m, n) = a (m, k) b (k, n) + bias (n, or null), n padded; lda may be less than k (overlapping rows of a
   // convolution).
   void (*product)(std::size_t m, std::size_t n, std::size_t k, const float* a, std::size_t lda, const float* b,
                   std::size_t ldb, const float* bias, float* c, std::size_t ldc);
-  // The same, added to c.
-  void (*add_product)(std::size_t m, std::size_t n, std::size_t k, const float* a, std::size_t lda, const float* b,
-                      std::size_t ldb, float* c, std::size_t ldc);
-  // Attention logits alone: out_ij = bias_ij + sum_c a_c leaky(p_ic + q_cj), as below.
+  // Attention logits for training: for i, j < n: out_ij = bias_ij + sum_c a_c leaky(p_ic + q_cj), leaky(z) = max(z,
+  // alpha z). p (n, d) with ldp, q (d, n) with ldq, bias (n, n) with ldb or null, out (n, n) with ldo.
   void (*logits)(std::size_t n, std::size_t d, const float* p, std::size_t ldp, const float* q, std::size_t ldq,
                  const float* a, float alpha, const float* bias, std::size_t ldb, float* out, std::size_t ldo);
   // From d_out (n, ldo; padding zero): adds to d_p (n, ldp), d_q (d, ldq) and d_a (d). z and leaky(z) are computed
@@ -31,19 +31,20 @@ struct Kernels {
   void (*logits_backward)(std::size_t n, std::size_t d, const float* p, std::size_t ldp, const float* q,
                           std::size_t ldq, const float* a, float alpha, const float* d_out, std::size_t ldo, float* d_p,
                           float* d_q, float* d_a);
-  // Attention logits and softmax: for i < n: out_i = softmax_j(bias_ij + sum_c a_c leaky(p_ic + q_cj)), leaky(z) =
-  // max(z, alpha z). p (n, d) with ldp, q (d, n) with ldq, bias (n, n) with ldb or null, out (n, n) with ldo; padding
-  // of out is zero.
-  void (*attention)(std::size_t n, std::size_t d, const float* p, std::size_t ldp, const float* q, std::size_t ldq,
-                    const float* a, float alpha, const float* bias, std::size_t ldb, float* out, std::size_t ldo);
-  // x = 1 / (1 + exp(-x)) over n values, n padded.
-  void (*sigmoid)(std::size_t n, float* x);
+  // Attention for scoring, keys j before queries i: out_ji = exp(e_ij - max_j e_ij) and scale_i = 1 / sum_j out_ji of
+  // e_ij = bias_ji + q_jd + sum over c < d_max of max(p_ci, q_jc) + sum over the other c < d of min(p_ci, q_jc), which
+  // is sum_c a_c leaky(p_ci + q_jc) but for what softmax takes away (attention.inc). p (d, n), bias (n, n) or null, out
+  // (n, n) and scale have padded(n) columns, q (n, d + 1) has ldq.
+  void (*attention)(std::size_t n, std::size_t d, std::size_t d_max, const float* p, const float* q, std::size_t ldq,
+                    const float* bias, float* out, float* scale);
+  // x_rj = 1 / (1 + exp(-scale_j x_rj)), x (m, n), n padded.
+  void (*scaled_sigmoid)(std::size_t m, std::size_t n, const float* scale, float* x);
   void (*relu)(std::size_t n, float* x);
-  // One step of a GRU for `rows` sequences (Cho et al. 2014, torch's gates r, z, n). x: projected inputs (rows; r | z |
-  // n, each `ldh` wide), stride ldx; h_in, h_out: (rows, ldh); weights (units, 3 * ldh) = W_hh transposed, bias 3 * ldh
-  // = b_hh.
-  void (*gru_step)(std::size_t rows, std::size_t units, std::size_t ldh, const float* x, std::size_t ldx,
-                   const float* weights, const float* bias, const float* h_in, float* h_out);
+  // One step of a GRU for `rows` sequences (Cho et al. 2014, torch's gates r, z, n). x (rows, 3 ldh): projected inputs
+  // r | z | n with every bias but that of n in the recurrence, which is `bias` (ldh); h_in, h_out: (rows, ldh).
+  // weights: W_hh transposed, in tiles of `width` units (the last of what is left of ldh), each (units, 3 gates, tile).
+  void (*gru_step)(std::size_t rows, std::size_t units, std::size_t ldh, const float* x, const float* weights,
+                   const float* bias, const float* h_in, float* h_out);
 };
 
 // The widest that this CPU runs, or the one that ANOMCTL_ISA names (portable, avx2, avx512). Throws UsageError when

@@ -12,7 +12,7 @@
 //   last_step(x)                   (b, w, h) -> (b, h)
 //   spread_gru(x, w, layer, n)     (b, h) -> (b, w, r)        GRU over the spread input: row t, unit j is
 //                                                             x[(t * h + j) div w]
-//   linear(x, layer)               (..., in) -> (..., out)
+//   linear(x, layer[, n])          (..., in) -> (..., out)    ".weight" (out, in), ".bias"; ".<n>.weight" ...
 //   relu(x), dropout(x)
 // Dropout sites (training only): both attention matrices after the softmax, each hidden ReLU of the forecaster, between
 // GRU layers.
@@ -56,10 +56,10 @@ Encoded<Backend> mtad_gat_encode(Backend& be, const MtadGatSettings& s, const ty
 // (b, h) -> (b, o): the row after the window.
 template <class Backend>
 typename Backend::Array mtad_gat_forecast(Backend& be, const MtadGatSettings& s, const typename Backend::Array& h_end) {
-  const auto layer = [](std::int64_t i) { return "forecasting_model.layers." + std::to_string(i); };
-  auto y = be.dropout(be.relu(be.linear(h_end, layer(0))));
-  for (std::int64_t i = 1; i < s.fc_n_layers; ++i) y = be.dropout(be.relu(be.linear(y, layer(i))));
-  return be.linear(y, layer(s.fc_n_layers));
+  constexpr auto layers = "forecasting_model.layers";
+  auto y = be.dropout(be.relu(be.linear(h_end, layers, 0)));
+  for (std::int64_t i = 1; i < s.fc_n_layers; ++i) y = be.dropout(be.relu(be.linear(y, layers, i)));
+  return be.linear(y, layers, s.fc_n_layers);
 }
 
 // (b, h) -> (b, w, o), or with last_only (b, o): the window itself.

@@ -72,7 +72,7 @@ struct ManageSettings {
   KafkaSettings kafka;
   TopicSettings topic;
   std::string client_id;
-  std::string server_url, model;
+  std::string server_url, server_token, model;
   std::optional<double> threshold;
   std::string budget;
   EpisodeSettings episodes;
@@ -97,6 +97,7 @@ struct ManageSettings {
     field("client_id", self.client_id,
           "name at the broker, which keeps messages for it while it is away (default: manage-ORG-SENSOR)");
     field("server_url", self.server_url, "have windows judged by this server (anomctl serve) instead of here");
+    field("server_token", self.server_token, "API token for the server; its scopes must hold infer and read", Secret{});
     field("model", self.model, "the server's model (default: the only one)");
     field("threshold", self.threshold, "this limit instead of the bundle's");
     field("budget", self.budget, "the limit for so many false episodes of an asset: 1/week, also hour, day, month");

@@ -25,6 +25,8 @@ void require_ok(const HttpResponse& response, const std::string& what) {
   if (response.status == 200) return;
   const std::string text =
       what + ": the server answered " + std::to_string(response.status) + " " + reason_of(response);
+  if (response.status == 401) throw failed(text + ": it wants an API token that it knows (manage --server-token-file)");
+  if (response.status == 403) throw failed(text + ": the API token needs the scopes infer and read");
   if (response.status == 429 || response.status == 503) throw unreachable_error(text);
   throw failed(text);
 }

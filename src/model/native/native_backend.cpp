@@ -1,41 +1,48 @@
 #include "model/native/native_backend.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
-#include <new>
+#include <utility>
 
 namespace anomctl {
 namespace {
 constexpr std::size_t kBlockFloats = 1 << 20;
+constexpr std::size_t kProjectedRows = 8;
+
+// (m, n) with ld -> (n, m) with ldt
+void transpose(const float* from, std::size_t m, std::size_t n, std::size_t ld, float* to, std::size_t ldt) {
+  for (std::size_t i = 0; i < m; ++i) {
+    for (std::size_t j = 0; j < n; ++j) to[j * ldt + i] = from[i * ld + j];
+  }
 }
 
+}  // namespace
+
 float* Arena::take(std::size_t floats) {
-  floats = padded(floats);
+  floats = (floats + kLineFloats - 1) / kLineFloats * kLineFloats;
   for (Block& b : blocks_) {
-    if (b.size - b.used >= floats) return b.memory.get() + std::exchange(b.used, b.used + floats);
+    if (b.memory.size() - b.used >= floats) return b.memory.data() + std::exchange(b.used, b.used + floats);
   }
-  const std::size_t size = std::max(floats, kBlockFloats);
-  blocks_.push_back({std::make_unique<float[]>(size), size, floats});
-  return blocks_.back().memory.get();
+  blocks_.push_back({AlignedFloats(std::max(floats, kBlockFloats)), floats});
+  return blocks_.back().memory.data();
+}
+
+const float* Arena::zeros(std::size_t floats) {
+  float* memory = take(floats);
+  std::fill_n(memory, floats, 0.0F);
+  return memory;
 }
 
 void Arena::reset() {
   for (Block& b : blocks_) b.used = 0;
 }
 
-NativeBackend::Array NativeBackend::make(std::size_t batch, std::size_t steps, std::size_t width) {
-  return {arena_.take(batch * steps * padded(width)), batch, steps, width, padded(width)};
+void NativeBackend::take_scratch(const PackedAttention& g) {
+  const std::size_t ld = padded(g.n);
+  scratch_ = {arena_.take(g.d * ld), arena_.take(g.n * g.key.ld), arena_.take(g.n * ld), arena_.take(ld)};
 }
 
-float* NativeBackend::transposed(const float* from, std::size_t m, std::size_t n, std::size_t ld) {
-  const std::size_t ldt = padded(m);
-  float* to = arena_.take(n * ldt);
-  for (std::size_t j = 0; j < n; ++j) {
-    for (std::size_t i = 0; i < m; ++i) to[j * ldt + i] = from[i * ld + j];
-    std::fill(to + j * ldt + m, to + (j + 1) * ldt, 0.0F);
-  }
-  return to;
+NativeBackend::Array NativeBackend::make(std::size_t batch, std::size_t steps, std::size_t width, bool step_first) {
+  return {arena_.take(batch * steps * padded(width)), batch, steps, width, padded(width), step_first};
 }
 
 // Rows stay unpadded: the convolution reads several at once as one long row.
@@ -45,7 +52,7 @@ NativeBackend::Array NativeBackend::input(const float* x, std::size_t batch) {
   return {const_cast<float*>(x), batch, w, k, k};
 }
 
-NativeBackend::Array NativeBackend::conv1d_relu(const Array& x, const std::string&) {
+NativeBackend::Array NativeBackend::conv1d_relu(const Array& x, std::string_view) {
   const auto width = static_cast<std::size_t>(w_.settings.kernel_size);
   const std::size_t side = (width - 1) / 2, k = x.width;
   Array out = make(x.batch, x.steps, k);
@@ -62,81 +69,78 @@ NativeBackend::Array NativeBackend::conv1d_relu(const Array& x, const std::strin
   return out;
 }
 
-float* NativeBackend::attend(const PackedAttention& g, const float* nodes, std::size_t ldn, const float* other,
-                             std::size_t ldo, float alpha) {
-  const std::size_t ldp = padded(g.d), ldq = padded(g.n), ldv = padded(g.m);
-  float* p = arena_.take(g.n * ldp);
-  float* q = arena_.take(g.d * ldq);
-  float* weights = arena_.take(g.n * ldq);
-  float* out = arena_.take(g.n * ldv);
-  k_.product(g.n, ldp, g.m, nodes, ldn, g.left.weights.data(), g.left.ld, g.left.bias.data(), p, ldp);
-  k_.product(g.d, ldq, g.m, g.right.data(), g.m, other, ldo, nullptr, q, ldq);
-  k_.attention(g.n, g.d, p, ldp, q, ldq, g.a.data(), alpha, g.bias.empty() ? nullptr : g.bias.data(), ldq, weights,
-               ldq);
-  k_.product(g.n, ldv, g.n, weights, ldq, nodes, ldn, nullptr, out, ldv);
-  k_.sigmoid(g.n * ldv, out);
-  return out;
+void NativeBackend::attend(const PackedAttention& g, const float* nodes, std::size_t ldn, const float* turned,
+                           float* out) {
+  const std::size_t ld = padded(g.n);
+  k_.product(g.d, ld, g.m, g.query.data(), g.m, turned, ld, nullptr, scratch_.query, ld);
+  k_.product(g.n, g.key.ld, g.m, nodes, ldn, g.key.weights.data(), g.key.ld, g.key.bias.data(), scratch_.key, g.key.ld);
+  k_.attention(g.n, g.d, g.d_max, scratch_.query, scratch_.key, g.key.ld, g.bias.empty() ? nullptr : g.bias.data(),
+               scratch_.weights, scratch_.scale);
+  k_.product(g.m, ld, g.n, turned, ld, scratch_.weights, ld, nullptr, out, ld);
+  k_.scaled_sigmoid(g.m, ld, scratch_.scale, out);
 }
 
-NativeBackend::Array NativeBackend::attend_sensors(const Array& x, const Attention& attention) {
+NativeBackend::Array NativeBackend::attend_sensors(const Array& x, const Attention&) {
   Array out = make(x.batch, x.steps, x.width);
-  std::fill(out.data, out.data + x.batch * x.steps * out.ld, 0.0F);
+  const std::size_t ldt = padded(x.steps);
+  float* sensors = arena_.take(x.width * ldt);  // (k, w)
+  take_scratch(w_.sensors);
   for (std::size_t b = 0; b < x.batch; ++b) {
-    const float* nodes = transposed(x.row(b, 0), x.steps, x.width, x.ld);  // (k, w)
-    const float* h = attend(w_.sensors, nodes, padded(x.steps), x.row(b, 0), x.ld, static_cast<float>(attention.alpha));
-    for (std::size_t t = 0; t < x.steps; ++t) {
-      for (std::size_t i = 0; i < x.width; ++i) out.row(b, t)[i] = h[i * padded(x.steps) + t];
-    }
+    transpose(x.row(b, 0), x.steps, x.width, x.ld, sensors, ldt);
+    attend(w_.sensors, sensors, ldt, x.row(b, 0), out.row(b, 0));
   }
   return out;
 }
 
-NativeBackend::Array NativeBackend::attend_time(const Array& x, const Attention& attention) {
+NativeBackend::Array NativeBackend::attend_time(const Array& x, const Attention&) {
   Array out = make(x.batch, x.steps, x.width);
+  const std::size_t ldt = padded(x.steps);
+  float* sensors = arena_.take(x.width * ldt);  // (k, w)
+  float* attended = arena_.take(x.width * ldt);
+  take_scratch(w_.time);
   for (std::size_t b = 0; b < x.batch; ++b) {
-    const float* other = transposed(x.row(b, 0), x.steps, x.width, x.ld);  // (k, w)
-    const float* h = attend(w_.time, x.row(b, 0), x.ld, other, padded(x.steps), static_cast<float>(attention.alpha));
-    for (std::size_t t = 0; t < x.steps; ++t) {
-      std::copy_n(h + t * x.ld, x.width, out.row(b, t));
-      std::fill(out.row(b, t) + x.width, out.row(b, t) + out.ld, 0.0F);
-    }
+    transpose(x.row(b, 0), x.steps, x.width, x.ld, sensors, ldt);
+    attend(w_.time, x.row(b, 0), x.ld, sensors, attended);
+    transpose(attended, x.width, x.steps, ldt, out.row(b, 0), out.ld);
   }
   return out;
 }
 
 NativeBackend::Array NativeBackend::concat(const Array& x, const Array& y, const Array& z) {
-  Array out = make(x.batch, x.steps, x.width + y.width + z.width);
+  Array out = make(x.batch, x.steps, x.width + y.width + z.width, true);
   for (std::size_t b = 0; b < x.batch; ++b) {
     for (std::size_t t = 0; t < x.steps; ++t) {
       float* to = out.row(b, t);
       for (const Array* part : {&x, &y, &z}) to = std::copy_n(part->row(b, t), part->width, to);
-      std::fill(to, out.row(b, t) + out.ld, 0.0F);
     }
   }
   return out;
 }
 
-NativeBackend::Array NativeBackend::recurrence(const PackedGru& g, const float* projected, std::size_t batch,
-                                               std::size_t steps) {
-  Array out = make(batch, steps, g.units);
-  float* before = arena_.take(batch * g.ld);
-  float* after = arena_.take(batch * g.ld);
-  std::fill(before, before + batch * g.ld, 0.0F);
+template <class Project>
+NativeBackend::Array NativeBackend::recurrence(const PackedGru& g, std::size_t batch, std::size_t steps,
+                                               std::size_t block, const Project& project) {
+  Array out = make(batch, steps, g.units, true);
+  const std::size_t wide = 3 * g.ld;
+  float* projected = arena_.take(block * batch * wide);
+  const float* before = arena_.zeros(batch * g.ld);
   for (std::size_t t = 0; t < steps; ++t) {
-    k_.gru_step(batch, g.units, g.ld, projected + t * 3 * g.ld, steps * 3 * g.ld, g.hidden.data(), g.hidden_bias.data(),
-                before, after);
-    for (std::size_t b = 0; b < batch; ++b) std::copy_n(after + b * g.ld, g.ld, out.row(b, t));
-    std::swap(before, after);
+    if (t % block == 0) project(t, projected);
+    k_.gru_step(batch, g.units, g.ld, projected + t % block * batch * wide, g.hidden.data(), g.hidden_bias.data(),
+                before, out.row(0, t));
+    before = out.row(0, t);
   }
   return out;
 }
 
-NativeBackend::Array NativeBackend::gru(const Array& x, const std::string& layer, std::int64_t n) {
-  const PackedGru& g = w_.gru.at(fmt::format("{}.{}", layer, n));
-  float* projected = arena_.take(x.batch * x.steps * 3 * g.ld);
-  k_.product(x.batch * x.steps, 3 * g.ld, g.in, x.data, x.ld, g.input.data(), 3 * g.ld, g.input_bias.data(), projected,
-             3 * g.ld);
-  return recurrence(g, projected, x.batch, x.steps);
+NativeBackend::Array NativeBackend::gru(const Array& x, std::string_view layer, std::int64_t n) {
+  const PackedGru& g = w_.gru.find(layer)->second[static_cast<std::size_t>(n)];
+  // Enough rows at a time for the product's tiles, few enough that they are still in the cache when they are used.
+  const std::size_t block = (kProjectedRows + x.batch - 1) / x.batch;
+  return recurrence(g, x.batch, x.steps, block, [&](std::size_t t, float* to) {
+    k_.product(std::min(block, x.steps - t) * x.batch, 3 * g.ld, g.in, x.row(0, t), x.ld, g.input.data(), 3 * g.ld,
+               g.input_bias.data(), to, 3 * g.ld);
+  });
 }
 
 NativeBackend::Array NativeBackend::last_step(const Array& x) {
@@ -145,28 +149,19 @@ NativeBackend::Array NativeBackend::last_step(const Array& x) {
   return out;
 }
 
-NativeBackend::Array NativeBackend::spread_gru(const Array& x, std::int64_t n_steps, const std::string& layer,
+NativeBackend::Array NativeBackend::spread_gru(const Array& x, std::int64_t steps, std::string_view layer,
                                                std::int64_t n) {
-  const PackedGru& g = w_.gru.at(fmt::format("{}.{}", layer, n));
-  const auto steps = static_cast<std::size_t>(n_steps);
-  const std::size_t wide = 3 * g.ld;
-  float* projected = arena_.take(x.batch * steps * wide);
-  for (std::size_t b = 0; b < x.batch; ++b) {
-    const float* h = x.row(b, 0);
-    for (std::size_t t = 0; t < steps; ++t) {
-      float* to = projected + (b * steps + t) * wide;
-      std::copy_n(g.input_bias.data(), wide, to);
-      for (const SpreadInput::Part& part : w_.spread.rows[t]) {
-        k_.add_product(1, wide, 1, h + part.unit, 1, w_.spread.sums.data() + part.at, wide, to, wide);
-      }
-    }
-  }
-  return recurrence(g, projected, x.batch, steps);
+  const PackedGru& g = w_.gru.find(layer)->second[static_cast<std::size_t>(n)];
+  return recurrence(g, x.batch, static_cast<std::size_t>(steps), 1, [&](std::size_t t, float* to) {
+    const SpreadInput::Row& row = w_.spread.rows[t];
+    k_.product(x.batch, 3 * g.ld, row.units, x.data + row.unit, x.ld, w_.spread.sums.data() + row.at, 3 * g.ld,
+               g.input_bias.data(), to, 3 * g.ld);
+  });
 }
 
-NativeBackend::Array NativeBackend::linear(const Array& x, const std::string& layer) {
-  const PackedLinear& l = w_.linear.at(layer);
-  Array out = make(x.batch, x.steps, l.out);
+NativeBackend::Array NativeBackend::linear(const Array& x, std::string_view layer, std::int64_t n) {
+  const PackedLinear& l = w_.linear.find(layer)->second[static_cast<std::size_t>(n)];
+  Array out = make(x.batch, x.steps, l.out, x.step_first);
   k_.product(x.batch * x.steps, l.ld, l.in, x.data, x.ld, l.weights.data(), l.ld, l.bias.data(), out.data, out.ld);
   return out;
 }

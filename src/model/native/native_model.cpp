@@ -12,13 +12,13 @@
 namespace anomctl {
 namespace {
 
-constexpr std::size_t kChunk = 8;  // windows that one thread takes at a time: their scratch stays in the L2 cache
+constexpr std::size_t kChunk = 8;  // windows that one thread takes at a time, at most: what the kernels' tiles hold
 
 class NativeModel : public WindowModel {
  public:
   NativeModel(const MtadGatSettings& settings, const TensorMap& weights, const NativeModelOptions& options)
-      : weights_(pack_weights(settings, weights)),
-        kernels_(options.kernels != nullptr ? *options.kernels : kernels()),
+      : kernels_(options.kernels != nullptr ? *options.kernels : kernels()),
+        weights_(pack_weights(settings, weights, kernels_)),
         threads_(static_cast<std::size_t>(std::max(1, options.threads))) {
     shape_.window = static_cast<std::size_t>(settings.window_size);
     shape_.sensors = static_cast<std::size_t>(settings.n_features);
@@ -32,7 +32,7 @@ class NativeModel : public WindowModel {
 
   void expect(std::span<const float> windows, std::size_t n, Expectation& out) const override {
     const std::size_t size = shape_.window * shape_.sensors;
-    in_chunks(n, kChunk, out, [&](NativeBackend& be, std::size_t from, std::size_t count) {
+    in_chunks(n, out, [&](NativeBackend& be, std::size_t from, std::size_t count) {
       be.reset();
       const auto h_end = mtad_gat_encode(be, weights_.settings, be.input(windows.data() + from * size, count)).h_end;
       copy(mtad_gat_forecast(be, weights_.settings, h_end), out.forecast, from);
@@ -43,15 +43,15 @@ class NativeModel : public WindowModel {
   // Both passes of a chunk are encoded together; only the first are forecast from, only the second reconstructed.
   void expect_judged(std::span<const float> windows, std::size_t n, Expectation& out) const override {
     const std::size_t k = shape_.sensors, size = shape_.window * k;
-    in_chunks(n, kChunk / 2, out, [&](NativeBackend& be, std::size_t from, std::size_t count) {
+    in_chunks(n, out, [&](NativeBackend& be, std::size_t from, std::size_t count) {
       be.reset();
-      std::vector<float> passes(2 * count * size);
+      float* passes = be.memory(2 * count * size);
       for (std::size_t i = 0; i < count; ++i) {
         const float* first = windows.data() + (from + i) * (size + k);
-        std::copy_n(first, size, passes.data() + i * size);
-        std::copy_n(first + k, size, passes.data() + (count + i) * size);
+        std::copy_n(first, size, passes + i * size);
+        std::copy_n(first + k, size, passes + (count + i) * size);
       }
-      const auto h_end = mtad_gat_encode(be, weights_.settings, be.input(passes.data(), 2 * count)).h_end;
+      const auto h_end = mtad_gat_encode(be, weights_.settings, be.input(passes, 2 * count)).h_end;
       auto half = h_end;
       half.batch = count;
       copy(mtad_gat_forecast(be, weights_.settings, half), out.forecast, from);
@@ -61,19 +61,22 @@ class NativeModel : public WindowModel {
   }
 
  private:
-  // work(backend, from, count) for each chunk, on as many threads as pay.
+  // work(backend, from, count) for each chunk, on as many threads as pay. Chunks are of nearly equal size.
   template <class Work>
-  void in_chunks(std::size_t n, std::size_t chunk, Expectation& out, const Work& work_on) const {
+  void in_chunks(std::size_t n, Expectation& out, const Work& work_on) const {
     const std::size_t o = shape_.targets.size();
     for (Matrix<float>* m : {&out.forecast, &out.reconstruction}) {
       if (m->cols() != o) *m = Matrix<float>(n, o);
       m->resize_rows(n);
     }
-    const std::size_t chunks = (n + chunk - 1) / chunk;
+    const std::size_t chunks = (n + kChunk - 1) / kChunk;
     const std::size_t workers = std::min(threads_, chunks);
     const auto work = [&](std::size_t first, std::size_t last) {
       std::unique_ptr<NativeBackend> backend = borrow();
-      for (std::size_t c = first; c < last; ++c) work_on(*backend, c * chunk, std::min(chunk, n - c * chunk));
+      for (std::size_t c = first; c < last; ++c) {
+        const std::size_t from = n * c / chunks;
+        work_on(*backend, from, n * (c + 1) / chunks - from);
+      }
       give_back(std::move(backend));
     };
     if (workers <= 1) {
@@ -103,8 +106,8 @@ class NativeModel : public WindowModel {
     spare_.push_back(std::move(backend));
   }
 
-  PackedWeights weights_;
   const Kernels& kernels_;
+  PackedWeights weights_;
   std::size_t threads_;
   WindowShape shape_;
   mutable std::mutex mutex_;
@@ -130,8 +133,9 @@ std::shared_ptr<const WindowModel> make_native_model(const MtadGatSettings& sett
 NativeTrace trace_native_model(const MtadGatSettings& settings, const TensorMap& weights,
                                std::span<const float> windows, std::size_t batch, const NativeModelOptions& options) {
   check_weights(settings, weights);
-  const PackedWeights packed = pack_weights(settings, weights);
-  NativeBackend be(packed, options.kernels != nullptr ? *options.kernels : kernels());
+  const Kernels& chosen = options.kernels != nullptr ? *options.kernels : kernels();
+  const PackedWeights packed = pack_weights(settings, weights, chosen);
+  NativeBackend be(packed, chosen);
   const auto encoded = mtad_gat_encode(be, settings, be.input(windows.data(), batch));
   NativeTrace trace;
   trace.conv = unpadded(encoded.conv);

@@ -349,6 +349,7 @@ void validate(const ManageSettings& settings) {
   if (settings.topic.topic_sensor != "+") check_topic_level(settings.topic.topic_sensor, "topic-sensor");
   if (!settings.client_id.empty()) check_topic_level(settings.client_id, "client-id");
   if (settings.server_url.empty() && !settings.model.empty()) throw UsageError("model needs server-url");
+  if (settings.server_url.empty() && !settings.server_token.empty()) throw UsageError("server-token needs server-url");
   if (settings.durable && settings.state_dir.empty()) throw UsageError("durable needs state-dir");
   if (!settings.replay.empty() && !(settings.state_dir.empty() && settings.record.empty()))
     throw UsageError("replay excludes state-dir and record: it starts from nothing and keeps nothing");

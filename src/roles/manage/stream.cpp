@@ -55,7 +55,7 @@ void Stream::open_model() {
     batch_ = std::make_unique<ModelBatch>(*parts_.model, static_cast<std::size_t>(settings_.batch_size));
     return;
   }
-  server_ = std::make_unique<v2::Client>(settings_.server_url, settings_.model, parts_.http);
+  server_ = std::make_unique<v2::Client>(settings_.server_url, settings_.model, parts_.http, settings_.server_token);
   const auto described = remote_bundle(describe_server());
   if (!settings_.budget.empty()) log_info("{}", take_budget(*described, settings_.budget).in_words);
   bundle_ = described;
