@@ -27,8 +27,8 @@ MAY_USE = {
     "commands": ("core", "kernels", "data", "model", "mtad_gat", "detection", "registry", "io", "deploy", "roles"),
 }
 ROOMS = list(MAY_USE)
-# Within io/, a folder may use net/ and itself; the others do not see each other.
-IO_SHARED = "net"
+# Within io/, a folder may use these and itself; the others do not see each other.
+IO_SHARED = ("net", "sqlite")
 
 # Headers of libraries, and the rooms that may open them.
 THIRD_PARTY = {
@@ -104,7 +104,7 @@ def check_source(path, text):
             faults.append((line, f"{name} is private to {other}"))
         if room == other == "io":
             ours, theirs = io_folder(path.as_posix()), io_folder(name)
-            if theirs not in (None, ours, IO_SHARED):
+            if theirs not in (None, ours, *IO_SHARED):
                 faults.append((line, f"io/{ours} may not use io/{theirs}"))
     faults += order_faults(path, order)
     return faults

@@ -11,7 +11,7 @@ namespace {
 int api_token(const ApiTokenOptions& options, Context& context) {
   if (options.remove && options.certificate) throw UsageError("remove and certificate exclude each other");
   const Scopes scopes = Scopes::of(options.scopes);
-  if (scopes.empty()) throw UsageError("scopes: give one or more of infer, read, admin");
+  if (scopes.empty()) throw UsageError("scopes: give one or more of infer, read, label, admin");
   const std::string before = fs::exists(options.token_file) ? read_file(options.token_file, kMiB) : "";
   const ApiTokens readable(before, options.token_file.string());  // a file that is broken is not written over
   std::string token, line;

@@ -19,8 +19,11 @@ struct ApiTokenOptions {
 
   static void fields(auto& self, auto&& field) {
     field("name", self.name, "who will use the token", Required{}, Positional{});
-    field("scopes", self.scopes, "what it allows: infer, read (metadata, index, metrics), admin (load, unload)");
-    field("token_file", self.token_file, "file that serve --token-file reads; made where there is none");
+    field(
+        "scopes", self.scopes,
+        "what it allows: infer, read (metadata, index, metrics, the page), label (on the page), admin (load, unload)");
+    field("token_file", self.token_file,
+          "file that serve --token-file and up --page-token-file read; made where there is none");
     field("certificate", self.certificate, "no token: who shows a client certificate with this common name");
     field("remove", self.remove, "take the caller out of the file");
   }

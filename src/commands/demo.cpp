@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <latch>
+#include <optional>
 #include <thread>
 
 #include "anomctl/core/error.h"
@@ -68,9 +69,11 @@ RowInput live_rows(const DemoOptions& options, const Scale& scale, const fs::pat
   return rows;
 }
 
+fs::path store_of(const DemoOptions& options) { return options.output / "anomctl.store"; }
+
 // generate and manage over a broker of our own, until every row is judged.
 void run_live(const DemoOptions& options, const fs::path& bundle, const RowInput& rows, Rehearsal& rehearsal,
-              Context& context) {
+              Dashboard* page, Context& context) {
   LocalBroker broker;
   context.text(fmt::format("\n== live: a mosquitto on {} with generated passwords, {} rows a second", broker.url(),
                            options.rate));
@@ -80,12 +83,14 @@ void run_live(const DemoOptions& options, const fs::path& bundle, const RowInput
       .mqtt_url = broker.url(), .mqtt_user = broker.manager().name, .mqtt_pass = broker.manager().password};
   manage.role.topic.topic_sensor = "pump";
   manage.role.readings.no_data_after = 0;  // rows come at another pace than their stamps
+  if (page != nullptr) manage.role.store = store_of(options);
   ManageParts parts = manage_parts(manage);
   std::latch ready(1);
   std::atomic<std::int64_t> judged{0};
   parts.on_ready = [&](const std::string&) { ready.count_down(); };
-  parts.on_verdict = [&](const std::string&, const Verdict&) { ++judged; };
+  parts.on_judged = [&](const JudgedRow&) { ++judged; };
   parts.on_episode = [&](const Episode& episode) { context.text(rehearsal.add(episode)); };
+  if (page != nullptr) page->attach(parts);
   ManageCounts counts;
   RoleThreads roles(context.stop().token());
   roles.start("manage", [&] {
@@ -162,7 +167,13 @@ int run(const DemoOptions& options, Context& context) {
 
   Rehearsal rehearsal;
   const RowInput rows = live_rows(options, scale, data_set, rehearsal);
-  run_live(options, trained.bundle, rows, rehearsal, context);
+  std::optional<Dashboard> page;
+  if (options.dashboard.page) {
+    for (const char* tail : {"", "-wal", "-shm"}) fs::remove(store_of(options).string() + tail);  // of the demo before
+    page.emplace(options.dashboard, store_of(options));
+    context.text("\n== page: " + page->url());
+  }
+  run_live(options, trained.bundle, rows, rehearsal, page ? &*page : nullptr, context);
   if (ended()) return context.stop().exit_code(0);
 
   context.text("\n== what was injected, and what was told");
@@ -171,6 +182,11 @@ int run(const DemoOptions& options, Context& context) {
   const double took = static_cast<double>(system_clock().steady() - began) / 1e9;
   context.text(fmt::format("\nlook at {} (report) and {} (alerts); it took {:.0f} s",
                            (options.output / "report.html").string(), (options.output / "alerts.json").string(), took));
+  if (page && options.stay) {
+    context.text("the page stays at " + page->url() + " until Ctrl-C");
+    while (!wait_for_stop(stop, 3'600'000)) {
+    }
+  }
   context.result["evaluate"] = figures.result;
   context.result["live"] = rehearsal.to_json();
   context.result["bundle"] = trained.bundle.string();

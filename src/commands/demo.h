@@ -4,6 +4,7 @@
 #include <string>
 
 #include "anomctl/core/files.h"
+#include "anomctl/roles/dashboard.h"
 #include "commands/command.h"
 
 namespace anomctl {
@@ -15,6 +16,8 @@ struct DemoOptions {
   fs::path output = "anomctl-demo";
   std::uint64_t seed = 1;
   double rate = 100;
+  bool stay = false;
+  DashboardSettings dashboard;
 
   static void fields(auto& self, auto&& field) {
     field("quick", self.quick, "under a minute, with a small network");
@@ -23,6 +26,8 @@ struct DemoOptions {
     field("output", self.output, "folder for the data set, the run, the report and the alerts");
     field("seed", self.seed, "another plant, other faults, other weights");
     field("rate", self.rate, "rows a second of the live part", Between{1, 100'000});
+    field("stay", self.stay, "after the end the page stays until you end the program");
+    DashboardSettings::fields(self.dashboard, field);
   }
 };
 

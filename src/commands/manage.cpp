@@ -83,7 +83,9 @@ int run(const ManageOptions& given, Context& context) {
                                                                    {"muted_verdicts", counts.muted_verdicts},
                                                                    {"muted_alerts", counts.muted_alerts},
                                                                    {"notified", counts.notified},
-                                                                   {"not_notified", counts.not_notified}})
+                                                                   {"not_notified", counts.not_notified},
+                                                                   {"stored", counts.stored},
+                                                                   {"not_stored", counts.not_stored}})
     context.result[name] = n;
   context.result["verdicts"] = counts.verdicts;
   context.result["anomalous"] = counts.anomalous;

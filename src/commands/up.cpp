@@ -21,6 +21,7 @@
 namespace anomctl {
 namespace {
 
+constexpr const char* kStoreFile = "anomctl.store";  // where manage.store names none
 const std::vector<std::string> kRoles = {"serve", "manage", "generate"};
 
 template <class O>
@@ -66,6 +67,14 @@ int run(const UpOptions& options, Context& context) {
     context.text("broker on " + broker->url());
   }
 
+  // Shown is what the manager of this program says; without one there is nothing to show.
+  std::optional<Dashboard> page;
+  if (options.dashboard.page && runs("manage")) {
+    if (manage.role.store.empty()) manage.role.store = kStoreFile;
+    page.emplace(options.dashboard, manage.role.store);
+    context.text("page: " + page->url());
+  }
+
   RoleThreads running(context.stop().token());
   // Who reads starts before who sends.
   std::latch judging(runs("manage") ? 1 : 0);
@@ -104,6 +113,7 @@ int run(const UpOptions& options, Context& context) {
           say(fmt::format("{}: {} {}", episode.closed ? "over" : "ALERT", episode.asset,
                           episode.closed ? format_stamp(episode.end) : episode.reason));
         };
+        if (page) page->attach(parts);
         judged = run_manage(manage.role, parts, running.token());
       } catch (...) {
         release();

@@ -300,6 +300,7 @@ Verdict Detector::silence(Nanoseconds last, Nanoseconds time) {
 void Detector::acknowledge() { state_->episodes.acknowledge(); }
 
 const RowScore& Detector::last_score() const { return state_->score; }
+std::span<const double> Detector::last_values() const { return state_->current.raw; }
 std::vector<Episode> Detector::take_episodes() { return std::exchange(state_->events, {}); }
 const DetectorCounts& Detector::counts() const { return state_->counts; }
 std::optional<double> Detector::threshold() const { return state_->limit; }

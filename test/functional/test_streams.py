@@ -173,7 +173,7 @@ def test_a_budget_is_the_limit_everywhere(plant, broker, listener, free_port):
 
 def test_up_runs_the_roles_of_one_file(plant):
     (plant.folder / "plant.toml").write_text(
-        '[up]\nlocal_broker = true\n[manage]\nbundle = "pump.bundle"\ntopic_sensor = "blade"\n'
+        '[up]\nlocal_broker = true\npage = false\n[manage]\nbundle = "pump.bundle"\ntopic_sensor = "blade"\n'
         '[generate]\nrate = 0\ndataset = "pump"\nrows = 100\n')
     process = plant.start("up", "--config", "plant.toml")
     seen = []

@@ -92,8 +92,9 @@ class Detector {
   // A latched episode was seen and may close.
   void acknowledge();
 
-  // Of the row judged last.
+  // Of the row judged last: its score, and its values as they came (k).
   const RowScore& last_score() const;
+  std::span<const double> last_values() const;
   // Episodes that opened or closed since the last call.
   std::vector<Episode> take_episodes();
   const DetectorCounts& counts() const;

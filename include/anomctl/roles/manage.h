@@ -6,10 +6,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include "anomctl/core/bounded_queue.h"
 #include "anomctl/detection/bundle.h"
 #include "anomctl/detection/detector.h"
 #include "anomctl/detection/sensor_faults.h"
@@ -89,6 +91,9 @@ struct ManageSettings {
   Duration batch_wait = milliseconds(10);
   Duration drain_timeout = seconds(30);
   fs::path record, replay;
+  fs::path store;
+  std::int64_t store_megabytes = 1000;
+  Duration store_keep;
 
   static void fields(auto& self, auto&& field) {
     MqttSettings::fields(self.mqtt, field);
@@ -127,21 +132,17 @@ struct ManageSettings {
     field("record", self.record, "append every reading to this file, with the time it came");
     field("replay", self.replay,
           "judge this recording instead of a broker's readings, and print what would have been published");
+    field("store", self.store,
+          "keep readings, verdicts and episodes in this SQLite file, beside people's labels: for the page, anomctl "
+          "label and create-datasets --source store");
+    field("store_megabytes", self.store_megabytes, "most megabytes of the store; then the oldest rows go",
+          Between{1, 1e6});
+    field("store_keep", self.store_keep, "how long the store keeps rows, 0: as long as there is room");
   }
 };
 
 // Throws UsageError for settings that do not go together.
 void validate(const ManageSettings& settings);
-
-struct ManageParts {
-  std::shared_ptr<const Bundle> bundle;      // null with a server_url
-  std::shared_ptr<const WindowModel> model;  // of the bundle
-  HttpClientSettings http;
-  std::function<void(const std::string& client_id)> on_ready;  // subscribed
-  std::function<void(const std::string& asset, const Verdict&)> on_verdict;
-  std::function<void(const Episode&)> on_episode;
-  std::function<void(const std::string& topic, const std::string& payload)> on_message;  // of a replay
-};
 
 struct ManageCounts {
   std::int64_t messages = 0, unreadable = 0, left_out = 0;  // left_out: of assets beyond max_assets
@@ -151,12 +152,46 @@ struct ManageCounts {
   std::int64_t muted_verdicts = 0, muted_alerts = 0;
   std::int64_t notified = 0, not_notified = 0;  // alerts to webhooks and commands
   std::int64_t rows = 0, verdicts = 0, anomalous = 0, episodes = 0, assets = 0;
-  std::int64_t repeated = 0;   // delivered again, and recognised
-  std::int64_t missing = 0;    // rows that never came, where a connection began
-  std::int64_t dropped = 0;    // readings and verdicts, beyond spool_megabytes
-  std::int64_t lost = 0;       // readings and verdicts, by damage to state_dir
-  bool all_published = false;  // the broker acknowledged every verdict
-  std::int64_t kept = 0;       // verdicts and alerts that wait in state_dir for the next start
+  std::int64_t repeated = 0;                // delivered again, and recognised
+  std::int64_t missing = 0;                 // rows that never came, where a connection began
+  std::int64_t dropped = 0;                 // readings and verdicts, beyond spool_megabytes
+  std::int64_t lost = 0;                    // readings and verdicts, by damage to state_dir
+  bool all_published = false;               // the broker acknowledged every verdict
+  std::int64_t stored = 0, not_stored = 0;  // rows in the store; dropped, for it could not be written
+  std::int64_t kept = 0;                    // verdicts and alerts that wait in state_dir for the next start
+};
+
+// How the stream does, for people.
+struct ManageHealth {
+  ManageCounts counts;
+  bool connected = false;                        // to the broker
+  std::int64_t waiting = 0, unacknowledged = 0;  // readings to be judged (in memory); verdicts the broker has not taken
+  double delay_ms = 0, delay_p99_ms = 0;  // from a reading's arrival to its verdict's sending, of the last second
+  std::string client_id, model, trouble;  // trouble: why readings are not acknowledged, empty: they are
+  std::int64_t stored = 0, store_waiting = 0, not_stored = 0;  // rows of the store; not_stored: dropped
+  std::string store_trouble;
+};
+
+// A row, or the silence instead of one, and what was said of it; views that end with the call.
+struct JudgedRow {
+  const std::string& asset;
+  const Verdict& verdict;
+  const Bundle& bundle;              // columns k
+  std::span<const double> values;    // (k), as they came; empty: silence
+  std::span<const double> expected;  // (k), NaN where nothing was expected; empty: of none
+};
+
+struct ManageParts {
+  std::shared_ptr<const Bundle> bundle;      // null with a server_url
+  std::shared_ptr<const WindowModel> model;  // of the bundle
+  HttpClientSettings http;
+  std::function<void(const std::string& client_id)> on_ready;  // subscribed
+  std::function<void(const JudgedRow&)> on_judged;
+  std::function<void(const Episode&)> on_episode;
+  std::function<void(const ManageHealth&)> on_health;  // once a second
+  // Assets whose latched episode a person has seen; null: only the maintenance topic says so.
+  BoundedQueue<std::string>* acknowledged = nullptr;
+  std::function<void(const std::string& topic, const std::string& payload)> on_message;  // of a replay
 };
 
 // Until `stop`. Throws Error(unreachable) when broker or server cannot be reached at the start.

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kSecretBytes = 32, kSaltBytes = 16, kHashBytes = 32;
 constexpr std::string_view kCertificate = "certificate";
-constexpr Scope kScopes[] = {Scope::infer, Scope::read, Scope::admin};
+constexpr Scope kScopes[] = {Scope::infer, Scope::read, Scope::label, Scope::admin};
 
 // A certificate's common name may also hold dots; a token's ends at its first.
 bool is_name(std::string_view name, bool certificate) {
@@ -94,6 +94,8 @@ std::string_view scope_name(Scope scope) {
       return "infer";
     case Scope::read:
       return "read";
+    case Scope::label:
+      return "label";
     case Scope::admin:
       return "admin";
     default:
@@ -113,7 +115,7 @@ Scopes Scopes::of(const std::vector<std::string>& words) {
   for (const std::string& word : words) {
     const auto* found =
         std::find_if(std::begin(kScopes), std::end(kScopes), [&](Scope s) { return scope_name(s) == word; });
-    if (found == std::end(kScopes)) throw UsageError("'" + word + "' is no scope: infer, read and admin are");
+    if (found == std::end(kScopes)) throw UsageError("'" + word + "' is no scope: infer, read, label and admin are");
     scopes.add(*found);
   }
   return scopes;

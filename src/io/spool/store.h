@@ -9,9 +9,13 @@
 #include <vector>
 
 #include "io/spool/frame.h"
-#include "io/spool/sqlite.h"
+#include "io/sqlite/sqlite.h"
 
 namespace anomctl::spool {
+
+using sqlite::Database;
+using sqlite::SqliteError;
+using sqlite::Statement;
 
 class Store {
  public:

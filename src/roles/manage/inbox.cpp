@@ -158,6 +158,11 @@ void Inbox::settle(std::int64_t judged, std::int64_t forget) {
   if (*change.erase_upto > 0) file_->apply(change);
 }
 
+std::size_t Inbox::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.size();
+}
+
 bool Inbox::idle() const {
   std::lock_guard lock(mutex_);
   return waiting_.empty() && !behind_;

@@ -65,6 +65,7 @@ class Inbox {
 
   bool stuck() const;             // `put` waits
   bool idle() const;              // nothing can be taken at once
+  std::size_t waiting() const;    // in memory
   std::string trouble() const;    // why readings cannot be stored right now, empty: they can
   std::int64_t repeated() const;  // readings that had come before
   std::int64_t dropped() const;   // for want of room, not judged

@@ -11,9 +11,12 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
 #include "anomctl/core/stop.h"
+#include "roles/manage/delays.h"
+#include "roles/manage/history.h"
 #include "roles/manage/kafka_manager.h"
 #include "roles/manage/outbox.h"
 #include "roles/manage/recording.h"
+#include "roles/manage/replayed.h"
 #include "roles/manage/stream.h"
 
 namespace anomctl {
@@ -30,10 +33,11 @@ class Manager {
   Manager(const ManageSettings& settings, const ManageParts& parts, std::stop_token stop)
       : settings_(settings),
         stop_(stop),
-        on_ready_(parts.on_ready),
+        history_(settings),
+        parts_(history_.watched(parts)),
         id_(settings.client_id.empty() ? default_id() : settings.client_id),
         stream_(
-            settings, parts, [this](std::string t, std::string p) { outbox_.add(std::move(t), std::move(p)); }, stop),
+            settings, parts_, [this](std::string t, std::string p) { outbox_.add(std::move(t), std::move(p)); }, stop),
         outbox_(outbox_settings()),
         inbox_(inbox_settings()),
         filters_{settings.topic.topic_org + "/sensor/+", settings.topic.topic_org + "/maintenance/+"} {
@@ -58,7 +62,7 @@ class Manager {
     tell("ready");
     log_info("judging {}/sensor/{} with {}", settings_.topic.topic_org, settings_.topic.topic_sensor,
              stream_.bundle().name);
-    if (on_ready_) on_ready_(id_);
+    if (parts_.on_ready) parts_.on_ready(id_);
 
     std::stop_source ended;
     const std::stop_callback pass_on(stop_, [&] { ended.request_stop(); });
@@ -88,6 +92,9 @@ class Manager {
     done.all_published = out.flush(settings_.drain_timeout, given_up_.get_token());
     outbox_.commit(outbox_.judged(), {}, given_up_.get_token());  // forgets what was acknowledged
     stream_.finish_notices(settings_.drain_timeout);
+    const StoreWriterCounts kept = history_.finish();
+    done.stored = kept.stored;
+    done.not_stored = kept.dropped;
     done.notified = stream_.counts().notified;
     done.not_notified = stream_.counts().not_notified;
     done.kept = static_cast<std::int64_t>(outbox_.waiting());
@@ -249,6 +256,36 @@ class Manager {
     }
   }
 
+  // What a person has seen goes the way of the maintenance topic: the spool and a recording know of it.
+  void take_acknowledged() {
+    if (parts_.acknowledged == nullptr || closed_) return;
+    const std::unique_lock lock(putting_, std::try_to_lock);
+    if (!lock || !inbox_.trouble().empty()) return;
+    while (const auto asset = parts_.acknowledged->pop_for(std::chrono::nanoseconds(0)))
+      inbox_.put({0, *asset, std::string(1, kMaintenanceMark) + R"({"acknowledge": true})", system_clock().now()});
+  }
+
+  void tell_health() {
+    if (!parts_.on_health) return;
+    const StoreWriterCounts store = history_.counts();
+    const Delays::Figures delay = delays_.take();
+    ManageHealth health;
+    health.counts = counts();
+    health.connected = connected_;
+    health.waiting = static_cast<std::int64_t>(inbox_.waiting());
+    health.unacknowledged = out_->published() - out_->acknowledged();
+    health.delay_ms = delay.median;
+    health.delay_p99_ms = delay.p99;
+    health.client_id = id_;
+    health.model = stream_.bundle().name;
+    health.trouble = inbox_.trouble();
+    health.stored = store.stored;
+    health.store_waiting = store.waiting;
+    health.not_stored = store.dropped;
+    health.store_trouble = store.trouble;
+    parts_.on_health(health);
+  }
+
   void judge_all() {
     constexpr std::chrono::nanoseconds kLook = std::chrono::milliseconds(200);
     const std::int64_t judged_before = outbox_.judged();
@@ -269,12 +306,14 @@ class Manager {
         stream_.take(*reading, reading->number <= judged_before);
         newest = std::max(newest, reading->number);
         ++taken;
+        delays_.taken(reading->received);
         if (recorder_ && reading->number > judged_before) recorder_->write(*reading);
       }
       if (taken >= kReadingsAtOnce || (inbox_.idle() && system_clock().steady() >= gathered)) {
         taken = 0;
         stream_.flush();
         if (!outbox_.commit(newest, stream_.states(kStatesAtOnce, false), given_up_.get_token())) break;
+        delays_.sent(system_clock().now());
       }
       if (closed_ && inbox_.idle()) break;
       if (drain_until_ != 0 && system_clock().steady() > drain_until_) {
@@ -293,6 +332,8 @@ class Manager {
         tell_trouble(inbox_.trouble());
         tell_dropped();
         tell_missing();
+        take_acknowledged();
+        tell_health();
       }
     }
     if (inbox_.idle()) stream_.finish();
@@ -303,7 +344,8 @@ class Manager {
   const ManageSettings& settings_;
   std::stop_token stop_;
   std::stop_source given_up_;  // stopped, and the drain timeout is over
-  std::function<void(const std::string&)> on_ready_;
+  History history_;
+  const ManageParts parts_;
   std::string id_;
   Stream stream_;
   Outbox outbox_;
@@ -311,6 +353,7 @@ class Manager {
   std::optional<Recorder> recorder_;
   MqttClient* out_ = nullptr;
   std::string trouble_;
+  Delays delays_;
   std::int64_t told_dropped_ = 0, told_missing_ = 0;
   std::vector<std::string> filters_;  // of the readings, of maintenance
   std::mutex putting_;                // of the inbox
@@ -318,24 +361,6 @@ class Manager {
   std::atomic<bool> connected_{true}, reconnected_{false}, gate_closed_{false}, closed_{false};
   std::atomic<Nanoseconds> drain_until_{0};
 };
-
-ManageCounts replay(const ManageSettings& settings, const ManageParts& parts, std::stop_token stop) {
-  Recording recording(settings.replay);
-  Stream stream(
-      settings, parts,
-      [&](const std::string& topic, const std::string& payload) {
-        if (parts.on_message) parts.on_message(topic, payload);
-      },
-      stop);
-  while (!stop.stop_requested()) {
-    const std::optional<Reading> reading = recording.next();
-    if (!reading) break;
-    if (stream.ours(reading->asset)) stream.take(*reading, false);
-  }
-  stream.flush();
-  stream.finish();
-  return stream.counts();
-}
 
 }  // namespace
 
@@ -351,8 +376,8 @@ void validate(const ManageSettings& settings) {
   if (settings.server_url.empty() && !settings.model.empty()) throw UsageError("model needs server-url");
   if (settings.server_url.empty() && !settings.server_token.empty()) throw UsageError("server-token needs server-url");
   if (settings.durable && settings.state_dir.empty()) throw UsageError("durable needs state-dir");
-  if (!settings.replay.empty() && !(settings.state_dir.empty() && settings.record.empty()))
-    throw UsageError("replay excludes state-dir and record: it starts from nothing and keeps nothing");
+  if (!settings.replay.empty() && !(settings.state_dir.empty() && settings.record.empty() && settings.store.empty()))
+    throw UsageError("replay excludes state-dir, record and store: it starts from nothing and keeps nothing");
   if (!settings.budget.empty()) {
     if (settings.threshold) throw UsageError("budget and threshold both say what the limit is: give one of them");
     parse_budget(settings.budget);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "anomctl/core/error.h"
@@ -90,7 +91,7 @@ v2::RemoteModel Stream::describe_server() {
 }
 
 std::unique_ptr<RowJudge> Stream::make_judge(Asset& asset) {
-  const VerdictSink sink = [this, &asset](const Verdict& verdict) { publish(asset, verdict); };
+  const VerdictSink sink = [this, &asset](const Verdict& verdict) { publish(asset, verdict, true); };
   if (remote_batch_) return std::make_unique<BatchedJudge<RemoteBatch>>(asset.detector, *remote_batch_, sink);
   return std::make_unique<BatchedJudge<ModelBatch>>(asset.detector, *batch_, sink);
 }
@@ -155,7 +156,7 @@ void Stream::take_silence(const Reading& reading) {
   const Nanoseconds last = asset->silence.stamp;
   if (const auto time = asset->silence.tell(reading.received, no_data_after_)) {
     counts_.silent += !silent_;
-    publish(*asset, asset->detector.silence(last, *time));
+    publish(*asset, asset->detector.silence(last, *time), false);
   }
 }
 
@@ -230,7 +231,7 @@ void Stream::finish_notices(Duration timeout) {
   if (notifier_) notifier_->finish(timeout);
 }
 
-void Stream::publish(Asset& asset, Verdict verdict) {
+void Stream::publish(Asset& asset, Verdict verdict, bool has_row) {
   const MaintenanceWindow* window = maintenance_.at(asset.name, verdict.time);
   if (window != nullptr) {
     verdict.state = State::muted;
@@ -243,7 +244,7 @@ void Stream::publish(Asset& asset, Verdict verdict) {
     counts_.idle += verdict.state == State::idle;
     counts_.muted_verdicts += window != nullptr;
     send_(fmt::format("{}/anomaly/{}", settings_.topic.topic_org, asset.name), to_json(verdict).dump());
-    if (parts_.on_verdict) parts_.on_verdict(asset.name, verdict);
+    if (parts_.on_judged) hand_on(asset, verdict, has_row);
   }
   for (Episode& episode : asset.detector.take_episodes()) {
     if (episode.closed && asset.withheld.erase(episode.id) > 0) continue;  // nobody was told of it
@@ -258,6 +259,21 @@ void Stream::publish(Asset& asset, Verdict verdict) {
   // What began during maintenance and outlasts it is told now.
   if (window != nullptr || asset.withheld.empty()) return;
   for (const auto& [id, episode] : std::exchange(asset.withheld, {})) tell(asset, episode);
+}
+
+void Stream::hand_on(const Asset& asset, const Verdict& verdict, bool has_row) {
+  const std::size_t k = bundle_->columns.size();
+  const RowScore& score = asset.detector.last_score();
+  const bool known = has_row && score.scored && !score.expected.empty();
+  expected_.assign(known ? k : 0, std::numeric_limits<double>::quiet_NaN());
+  if (known && score.expected.size() == k) {
+    expected_ = score.expected;
+  } else if (known) {
+    const std::vector<std::size_t> targets = bundle_->targets();
+    for (std::size_t i = 0; i < score.expected.size(); ++i) expected_[targets[i]] = score.expected[i];
+  }
+  const auto values = has_row ? asset.detector.last_values() : std::span<const double>{};
+  parts_.on_judged({asset.name, verdict, *bundle_, values, expected_});
 }
 
 void Stream::tell(Asset& asset, const Episode& episode) {

@@ -60,7 +60,8 @@ class Stream {
   void take_silence(const Reading& reading);
   void take_maintenance(const Reading& reading);
   void judge_rows(Asset& asset);
-  void publish(Asset& asset, Verdict verdict);
+  void publish(Asset& asset, Verdict verdict, bool has_row);
+  void hand_on(const Asset& asset, const Verdict& verdict, bool has_row);
   void tell(Asset& asset, const Episode& episode);
 
   const ManageSettings& settings_;
@@ -78,6 +79,7 @@ class Stream {
   std::unique_ptr<Notifier> notifier_;
   Nanoseconds no_data_after_ = 0;
   std::vector<Row> rows_;
+  std::vector<double> expected_;  // (k), for on_judged
   ManageCounts counts_;
   Nanoseconds complained_ = 0;
   bool silent_ = false;

@@ -19,7 +19,7 @@
 namespace anomctl {
 
 // What a request needs and a token may allow. Each stands for itself: admin alone may load models, not ask them.
-enum class Scope { none, infer, read, admin };
+enum class Scope { none, infer, read, label, admin };
 std::string_view scope_name(Scope scope);
 
 class Scopes {
@@ -28,7 +28,7 @@ class Scopes {
   bool has(Scope scope) const { return scope == Scope::none || (bits_ & bit(scope)) != 0; }
   bool empty() const { return bits_ == 0; }
   std::string text() const;  // "infer,read"
-  // Throws UsageError naming the word that is none of infer, read, admin.
+  // Throws UsageError naming the word that is none of infer, read, label, admin.
   static Scopes of(const std::vector<std::string>& words);
 
  private:

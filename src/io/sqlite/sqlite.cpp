@@ -1,8 +1,10 @@
-#include "io/spool/sqlite.h"
+#include "io/sqlite/sqlite.h"
 
 #include <fmt/format.h>
 
-namespace anomctl::spool {
+#include <limits>
+
+namespace anomctl::sqlite {
 namespace {
 
 [[noreturn]] void fail(sqlite3* database, int code) {
@@ -48,6 +50,16 @@ Statement& Statement::bind(int at, std::string_view bytes) {
   return *this;
 }
 
+Statement& Statement::bind_text(int at, std::string_view text) {
+  sqlite3_bind_text64(statement_, at, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
+  return *this;
+}
+
+Statement& Statement::bind_real(int at, double value) {
+  sqlite3_bind_double(statement_, at, value);  // SQLite takes what is not a number for NULL
+  return *this;
+}
+
 bool Statement::step() {
   const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;
@@ -79,4 +91,11 @@ std::string_view Statement::blob(int column) const {
   return bytes == nullptr ? std::string_view{} : std::string_view(static_cast<const char*>(bytes), size);
 }
 
-}  // namespace anomctl::spool
+std::string Statement::text(int column) const { return std::string(blob(column)); }
+
+double Statement::real(int column) const {
+  if (sqlite3_column_type(statement_, column) == SQLITE_NULL) return std::numeric_limits<double>::quiet_NaN();
+  return sqlite3_column_double(statement_, column);
+}
+
+}  // namespace anomctl::sqlite

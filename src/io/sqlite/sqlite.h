@@ -1,5 +1,5 @@
-// SQLite as far as the spool needs it. What it refuses is thrown as SqliteError and never leaves the room. Private to
-// spool. Thread rule: one thread at a time an object.
+// SQLite as far as the spool and the store need it. What it refuses is thrown as SqliteError and never leaves the room.
+// Private to io. Thread rule: one thread at a time an object.
 #pragma once
 
 #include <sqlite3.h>
@@ -11,7 +11,7 @@
 
 #include "anomctl/core/files.h"
 
-namespace anomctl::spool {
+namespace anomctl::sqlite {
 
 class SqliteError : public std::runtime_error {
  public:
@@ -44,16 +44,20 @@ class Statement {
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
   Statement& bind(int at, std::int64_t value);
-  Statement& bind(int at, std::string_view bytes);  // as a blob; must live until step
-  bool step();                                      // true: a row
+  Statement& bind(int at, std::string_view bytes);      // as a blob; must live until step
+  Statement& bind_text(int at, std::string_view text);  // must live until step
+  Statement& bind_real(int at, double value);           // not a number: NULL
+  bool step();                                          // true: a row
   void reset();
   void finish();  // steps once and resets, also when that throws
   std::int64_t number(int column) const;
   std::string_view blob(int column) const;  // until the next step
+  std::string text(int column) const;
+  double real(int column) const;  // NULL: not a number
 
  private:
   sqlite3* database_;
   sqlite3_stmt* statement_ = nullptr;
 };
 
-}  // namespace anomctl::spool
+}  // namespace anomctl::sqlite

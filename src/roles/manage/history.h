@@ -1,0 +1,28 @@
+// What a manager keeps in a store for people. Private to manage. Thread rule: one thread.
+#pragma once
+
+#include <memory>
+
+#include "anomctl/io/store/store_writer.h"
+#include "anomctl/roles/manage.h"
+
+namespace anomctl::manage {
+
+class History {
+ public:
+  // Without a file nothing is kept.
+  explicit History(const ManageSettings& settings);
+  // The caller's parts, with what is to be kept taken on its way.
+  ManageParts watched(const ManageParts& parts);
+  StoreWriterCounts counts() const { return writer_ ? writer_->counts() : StoreWriterCounts{}; }
+  bool keeps() const { return writer_ != nullptr; }
+  // Writes what waits, and closes.
+  StoreWriterCounts finish();
+
+ private:
+  void keep(const JudgedRow& row);
+  std::unique_ptr<StoreWriter> writer_;
+  bool has_layout_ = false;
+};
+
+}  // namespace anomctl::manage
