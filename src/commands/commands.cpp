@@ -9,6 +9,7 @@
 #include "commands/evaluate.h"
 #include "commands/generate.h"
 #include "commands/health.h"
+#include "commands/label.h"
 #include "commands/manage.h"
 #include "commands/models.h"
 #include "commands/reference.h"
@@ -24,12 +25,13 @@ namespace anomctl {
 
 const std::vector<CommandSpec>& all_commands() {
   static const std::vector<CommandSpec> commands = {
-      create_datasets_command(), train_command(),       evaluate_command(),     score_command(),
-      models_import_command(),   models_list_command(), models_show_command(),  models_export_command(),
-      runs_list_command(),       runs_show_command(),   runs_compare_command(), serve_command(),
-      manage_command(),          generate_command(),    up_command(),           demo_command(),
-      build_images_command(),    set_auth_command(),    api_token_command(),    templates_apply_command(),
-      doctor_command(),          health_command(),      completion_command(),   reference_command(),
+      create_datasets_command(), train_command(),        evaluate_command(),     score_command(),
+      models_import_command(),   models_list_command(),  models_show_command(),  models_export_command(),
+      runs_list_command(),       runs_show_command(),    runs_compare_command(), serve_command(),
+      manage_command(),          generate_command(),     up_command(),           demo_command(),
+      label_command(),           build_images_command(), set_auth_command(),     api_token_command(),
+      templates_apply_command(), doctor_command(),       health_command(),       completion_command(),
+      reference_command(),
   };
   return commands;
 }

@@ -7,7 +7,7 @@ import re
 import pytest
 
 MISSION = ["create-datasets", "train", "evaluate", "serve", "generate", "manage", "build-images", "set-auth", "score",
-           "models", "runs", "up", "demo", "doctor", "health", "completion"]
+           "models", "runs", "up", "demo", "label", "doctor", "health", "completion"]
 
 
 def test_help_lists_every_command_in_groups(anomctl):

@@ -66,6 +66,13 @@ bool is_label_kind(const std::string& kind) {
   return kind == "true" || kind == "false" || kind == "none" || kind == "acknowledged" || kind == "comment";
 }
 
+std::string judgement(const std::vector<StoredLabel>& labels) {
+  std::string last = "none";
+  for (const StoredLabel& label : labels)
+    if (label.kind == "true" || label.kind == "false" || label.kind == "none") last = label.kind;
+  return last;
+}
+
 struct RecordStore::Impl {
   Impl(const fs::path& file, Open how) : path(file), database(file) {
     database.run(
@@ -117,7 +124,9 @@ struct RecordStore::Impl {
     }
     if (rows.empty() || now - marked < kMinute) return;
     marked = now;
-    Statement(database, "INSERT INTO written(time, upto) VALUES(?, (SELECT max(number) FROM rows))").bind(1, now).step();
+    Statement(database, "INSERT INTO written(time, upto) VALUES(?, (SELECT max(number) FROM rows))")
+        .bind(1, now)
+        .step();
   }
 
   void insert_episodes(const std::vector<StoredEpisode>& episodes, Nanoseconds now) {
@@ -236,8 +245,7 @@ std::int64_t RecordStore::prune(const StoreBounds& bounds, Nanoseconds now) {
       const std::uint64_t used = bytes();
       if (used > bounds.max_bytes) {
         const auto n = static_cast<double>(impl.one("SELECT max(number) FROM rows") - first + 1);
-        const double share =
-            1 - static_cast<double>(bounds.max_bytes) * 15 / 16 / static_cast<double>(used);
+        const double share = 1 - static_cast<double>(bounds.max_bytes) * 15 / 16 / static_cast<double>(used);
         upto = std::max(upto, first + static_cast<std::int64_t>(n * share));
       }
       if (upto < first) return;
@@ -263,27 +271,38 @@ std::vector<std::string> RecordStore::assets() const {
 
 std::vector<StoredRow> RecordStore::last_rows() const {
   return impl_->reading([&] {
-    Statement select(impl_->database,
-                     "SELECT a.name, r.time, r.id, r.score, r.threshold, r.is_anomaly, r.state, r.episode, r.reason FROM "
-                     "assets a JOIN rows r ON r.asset = a.number AND r.time = (SELECT max(time) FROM rows WHERE asset = "
-                     "a.number) ORDER BY a.name");
+    Statement select(
+        impl_->database,
+        "SELECT a.name, r.time, r.id, r.score, r.threshold, r.is_anomaly, r.state, r.episode, r.reason FROM "
+        "assets a JOIN rows r ON r.asset = a.number AND r.time = (SELECT max(time) FROM rows WHERE asset = "
+        "a.number) ORDER BY a.name");
     std::vector<StoredRow> rows;
     while (select.step())
-      rows.push_back({select.text(0), select.number(1), select.text(2), select.real(3), select.real(4),
-                      select.number(5) != 0, select.text(6), select.text(7), select.text(8), {}, {}});
+      rows.push_back({select.text(0),
+                      select.number(1),
+                      select.text(2),
+                      select.real(3),
+                      select.real(4),
+                      select.number(5) != 0,
+                      select.text(6),
+                      select.text(7),
+                      select.text(8),
+                      {},
+                      {}});
     return rows;
   });
 }
 
 StoredRows RecordStore::rows(const RowQuery& query) const {
   return impl_->reading([&] {
-    Statement select(impl_->database,
-                     fmt::format("SELECT a.name, r.time, r.id, r.score, r.threshold, r.is_anomaly, r.state, r.episode, "
-                                 "r.reason, r.vals, r.expected, l.body FROM rows r JOIN assets a ON a.number = r.asset "
-                                 "JOIN layouts l ON l.number = r.layout WHERE {} r.time BETWEEN ? AND ? ORDER BY r.time "
-                                 "DESC LIMIT ?",
-                                 query.asset.empty() ? "length(?) = 0 AND" : "a.name = ? AND")
-                         .c_str());
+    Statement select(
+        impl_->database,
+        fmt::format("SELECT a.name, r.time, r.id, r.score, r.threshold, r.is_anomaly, r.state, r.episode, "
+                    "r.reason, r.vals, r.expected, l.body FROM rows r JOIN assets a ON a.number = r.asset "
+                    "JOIN layouts l ON l.number = r.layout WHERE {} r.time BETWEEN ? AND ? ORDER BY r.time "
+                    "DESC LIMIT ?",
+                    query.asset.empty() ? "length(?) = 0 AND" : "a.name = ? AND")
+            .c_str());
     select.bind_text(1, query.asset).bind(2, query.from.value_or(-kLongest)).bind(3, query.to.value_or(kLongest));
     select.bind(4, static_cast<std::int64_t>(query.limit));
     StoredRows found;
@@ -306,9 +325,10 @@ StoredRows RecordStore::rows(const RowQuery& query) const {
 
 std::vector<StoredEpisode> RecordStore::episodes(const EpisodeQuery& query) const {
   return impl_->reading([&] {
-    Statement select(impl_->database,
-                     "SELECT id, asset, kind, start, end, closed, body FROM episodes WHERE (length(?1) = 0 OR asset = ?1) "
-                     "AND (length(?2) = 0 OR id = ?2) AND start < ?3 ORDER BY start DESC, id LIMIT ?4");
+    Statement select(
+        impl_->database,
+        "SELECT id, asset, kind, start, end, closed, body FROM episodes WHERE (length(?1) = 0 OR asset = ?1) "
+        "AND (length(?2) = 0 OR id = ?2) AND start < ?3 ORDER BY start DESC, id LIMIT ?4");
     select.bind_text(1, query.asset).bind_text(2, query.id).bind(3, query.before.value_or(kLongest));
     select.bind(4, static_cast<std::int64_t>(query.limit));
     std::vector<StoredEpisode> episodes;
@@ -321,8 +341,9 @@ std::vector<StoredEpisode> RecordStore::episodes(const EpisodeQuery& query) cons
 
 std::int64_t RecordStore::add_label(const StoredLabel& label) {
   return impl_->reading([&] {
-    Statement insert(impl_->database,
-                     "INSERT INTO labels(time, asset, episode, start, end, kind, comment, author) VALUES(?,?,?,?,?,?,?,?)");
+    Statement insert(
+        impl_->database,
+        "INSERT INTO labels(time, asset, episode, start, end, kind, comment, author) VALUES(?,?,?,?,?,?,?,?)");
     insert.bind(1, label.time).bind_text(2, label.asset).bind_text(3, label.episode).bind(4, label.start);
     insert.bind(5, label.end).bind_text(6, label.kind).bind_text(7, label.comment).bind_text(8, label.author);
     insert.finish();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <csignal>
 
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
@@ -11,6 +12,8 @@ namespace anomctl {
 namespace {
 
 RecordStore open_store(const fs::path& path) {
+  // A limit on the size of files is a write that fails, not the end of the program.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     return {path, RecordStore::Open::create};
   } catch (const Error& error) {
@@ -63,7 +66,8 @@ void StoreWriter::make_room() {
   if (waiting_.rows.size() <= settings_.max_waiting) return;
   const auto gone = static_cast<std::ptrdiff_t>(settings_.max_waiting / 10 + 1);
   waiting_.rows.erase(waiting_.rows.begin(), waiting_.rows.begin() + gone);
-  if (counts_.dropped == 0) log_warning("{}: rows are dropped from the history, judging goes on", settings_.path.string());
+  if (counts_.dropped == 0)
+    log_warning("{}: rows are dropped from the history, judging goes on", settings_.path.string());
   counts_.dropped += gone;
 }
 

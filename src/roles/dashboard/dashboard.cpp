@@ -54,14 +54,14 @@ struct Dashboard::Impl {
         guard(std::make_unique<PageGuard>(s)),
         feed(board),
         service(*guard, board, feed, std::move(store)) {
-    server = listen(settings, [this](HttpRequest request, Reply reply) {
-      service.handle(std::move(request), std::move(reply));
-    });
+    server = listen(settings,
+                    [this](HttpRequest request, Reply reply) { service.handle(std::move(request), std::move(reply)); });
     server->start();
   }
-  // Who asks first, then who is asked: no answer comes to what is gone.
+  // Nobody asks any more, then nobody uses the guard, then its thread ends, which may still answer.
   ~Impl() {
     server.reset();
+    service.finish();
     guard.reset();
   }
 
@@ -79,9 +79,10 @@ Dashboard::Dashboard(const DashboardSettings& settings, fs::path store) {
     throw UsageError("this program was built without the page (ANOMCTL_PAGE=OFF): --page false goes without it");
   const bool local = settings.page_host == "::1" || is_loopback_host(settings.page_host);
   if (!local && !settings.page_tls.enabled() && !settings.page_token_file.empty())
-    log_warning("API tokens travel in plain text to {}: use --page-tls-cert-file and --page-tls-key-file, or a proxy "
-                "with TLS",
-                settings.page_host);
+    log_warning(
+        "API tokens travel in plain text to {}: use --page-tls-cert-file and --page-tls-key-file, or a proxy "
+        "with TLS",
+        settings.page_host);
   impl_ = std::make_unique<Impl>(settings, std::move(store));
 }
 

@@ -59,8 +59,8 @@ void LiveBoard::take(const Episode& episode) {
   const std::lock_guard lock(mutex_);
   if (fresh_episodes_.size() < kFreshEpisodes) fresh_episodes_.push_back(body);
   std::erase_if(episodes_, [&](const StoredEpisode& known) { return known.id == episode.id; });
-  episodes_.push_back({episode.id, episode.asset, episode.kind, episode.start, episode.end, episode.closed,
-                       std::move(body)});
+  episodes_.push_back(
+      {episode.id, episode.asset, episode.kind, episode.start, episode.end, episode.closed, std::move(body)});
   if (episodes_.size() > kEpisodes) episodes_.pop_front();
 }
 

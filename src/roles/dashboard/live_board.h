@@ -28,9 +28,9 @@ class LiveBoard {
   void watch_only(std::set<std::string> assets);
 
   struct News {
-    std::string fleet;                         // [[name, state, score, limit, ms, sensor]..] of what changed
-    std::vector<std::string> episodes;         // alerts as published
-    std::map<std::string, std::string> rows;   // asset -> rows as JSON
+    std::string fleet;                        // [[name, state, score, limit, ms, sensor]..] of what changed
+    std::vector<std::string> episodes;        // alerts as published
+    std::map<std::string, std::string> rows;  // asset -> rows as JSON
     std::optional<std::string> health;
   };
   // Since the last call.

@@ -42,13 +42,15 @@ HttpResponse guarded(HttpResponse response) {
 }  // namespace
 
 PageService::PageService(PageGuard& guard, LiveBoard& board, EventFeed& feed, fs::path store)
-    : guard_(guard),
-      board_(board),
-      feed_(feed),
-      store_path_(std::move(store)),
-      worker_([this](std::stop_token stop) { work(stop); }) {}
+    : guard_(guard), board_(board), feed_(feed), store_path_(std::move(store)), worker_([this](std::stop_token stop) {
+        work(stop);
+      }) {}
 
-PageService::~PageService() { questions_.close(); }
+void PageService::finish() {
+  questions_.close();
+  worker_.request_stop();
+  if (worker_.joinable()) worker_.join();
+}
 
 void PageService::handle(HttpRequest request, Reply reply) {
   if (!request.path.starts_with("/api/")) return reply.send(page_file(request));
@@ -85,9 +87,8 @@ void PageService::answer(const HttpRequest& request, const std::string& user, Re
       return ask(std::move(reply), [=, this](RecordStore& store) { return episodes(store, query); });
     }
     if (request.path == "/api/labels" && posts)
-      return ask(std::move(reply), [this, body = request.body, user](RecordStore& store) {
-        return add_label(store, body, user);
-      });
+      return ask(std::move(reply),
+                 [this, body = request.body, user](RecordStore& store) { return add_label(store, body, user); });
     reply.send(guarded(error_response(404, "Not Found")));
   } catch (const Error& error) {
     reply.send(guarded(error_response(400, error.what())));
@@ -129,15 +130,20 @@ void PageService::work(std::stop_token stop) {
 }
 
 HttpResponse PageService::history(RecordStore& store, const std::string& asset, std::size_t rows) {
-  StoredRows stored = store.rows({asset, std::nullopt, std::nullopt, rows});
+  std::vector<StoredRow> live = board_.rows(asset);
+  RowQuery query{asset, std::nullopt, std::nullopt, rows};
+  // A clock that was set back: what is newer by its stamp is older.
+  if (!live.empty()) query.to = live.back().time;
+  StoredRows stored = store.rows(query);
   // What the store does not have yet.
-  for (StoredRow& row : board_.rows(asset))
+  for (StoredRow& row : live)
     if (stored.rows.empty() || row.time > stored.rows.back().time) stored.rows.push_back(std::move(row));
-  if (stored.rows.size() > rows) stored.rows.erase(stored.rows.begin(), stored.rows.end() - static_cast<std::ptrdiff_t>(rows));
+  if (stored.rows.size() > rows)
+    stored.rows.erase(stored.rows.begin(), stored.rows.end() - static_cast<std::ptrdiff_t>(rows));
   if (stored.layout.columns.empty()) stored.layout = board_.layout().value_or(StoredLayout{});
-  return json_response(200, fmt::format("{{\"asset\":{},\"layout\":{},\"rows\":{}}}", json_text(asset),
-                                        layout_json(stored.layout),
-                                        rows_json(stored.rows, stored.layout.columns.size())));
+  return json_response(
+      200, fmt::format("{{\"asset\":{},\"layout\":{},\"rows\":{}}}", json_text(asset), layout_json(stored.layout),
+                       rows_json(stored.rows, stored.layout.columns.size())));
 }
 
 HttpResponse PageService::episodes(RecordStore& store, const EpisodeQuery& query) {

@@ -17,10 +17,12 @@ namespace anomctl::dashboard {
 class PageService {
  public:
   PageService(PageGuard& guard, LiveBoard& board, EventFeed& feed, fs::path store);
-  ~PageService();
+  ~PageService() { finish(); }
   PageService(const PageService&) = delete;
   PageService& operator=(const PageService&) = delete;
 
+  // The store is asked no more.
+  void finish();
   void handle(HttpRequest request, Reply reply);
   // Assets whose alert was acknowledged on the page.
   BoundedQueue<std::string>& acknowledged() { return acknowledged_; }

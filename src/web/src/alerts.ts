@@ -1,6 +1,6 @@
 // Alerts with their causes and reason, and what people say of them.
 import { get, post } from "./api";
-import { button, byId, clock, el, figure, lasting, setText, stamp } from "./dom";
+import { button, byId, clock, el, figure, lasting, setText, stamp, tell } from "./dom";
 import type { Alert, Episode, Label } from "./types";
 
 const kKinds: Record<string, string> = { anomaly: "▲ anomaly", sensor_fault: "◆ sensor fault", no_data: "○ no data" };
@@ -59,7 +59,7 @@ export class Alerts {
       byId("older").hidden = episodes.length < 100 || this.episodes.size >= kMost;
       this.draw();
     } catch (error) {
-      setText(byId("say"), `Alerts could not be read: ${(error as Error).message}`);
+      tell(`Alerts could not be read: ${(error as Error).message}`);
     }
   }
 
@@ -70,7 +70,7 @@ export class Alerts {
       const oldest = this.sorted().at(-1);
       if (oldest) this.episodes.delete(oldest.alert.id);
     }
-    if (!known && alert.state === "open") setText(byId("say"), `Alert of ${alert.asset}: ${alert.reason}`);
+    if (!known && alert.state === "open") tell(`Alert of ${alert.asset}: ${alert.reason}`);
     this.soon();
   }
 
@@ -131,7 +131,7 @@ export class Alerts {
 
   private makeCard(alert: Alert): Card {
     const id = alert.id;
-    const say = (kind: Label["kind"]): void => void this.say(id, kind, "");
+    const say = (kind: Label["kind"]): void => void this.say(id, kind, "").catch(() => undefined);
     const card: Card = {
       root: el("article", "alert"), head: el("span", "tag"), when: el("span", "soft"), reason: el("p", "reason"),
       causes: el("div", "causes"), said: el("div", "said soft"),
@@ -160,7 +160,7 @@ export class Alerts {
     form.append(text, el("div", "chips", "", save, button("Cancel", () => form.remove())));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (text.value.trim()) void this.say(id, "comment", text.value.trim()).then(() => form.remove());
+      if (text.value.trim()) void this.say(id, "comment", text.value.trim()).then(() => form.remove(), () => undefined);
     });
     form.addEventListener("keydown", (event) => {
       if (event.key === "Escape") form.remove();
@@ -173,10 +173,9 @@ export class Alerts {
   private async say(episode: string, kind: Label["kind"], comment: string): Promise<void> {
     try {
       this.label(await post<Label>("/api/labels", { episode, kind, comment }));
-      setText(byId("say"), "Saved.");
+      tell("Saved.");
     } catch (error) {
-      setText(byId("say"), `Not saved: ${(error as Error).message}`);
-      alert(`Not saved: ${(error as Error).message}`);
+      tell(`Not saved: ${(error as Error).message}`);
       throw error;
     }
   }

@@ -125,7 +125,9 @@ export class AssetView {
       this.waiting.push(more);
       return;
     }
-    if (this.sensors.length === 0 || this.rows.values.length !== more.values.length) {
+    const last = this.rows.times.at(-1) ?? 0, newest = more.times.at(-1) ?? last;
+    const setBack = newest < last - 60_000 * Math.max(1, this.layout?.period_s ?? 1);
+    if (setBack || this.sensors.length === 0 || this.rows.values.length !== more.values.length) {
       void this.load();
       return;
     }

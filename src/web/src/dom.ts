@@ -27,6 +27,17 @@ export function setText(node: HTMLElement, text: string): void {
   if (node.textContent !== text) node.textContent = text;
 }
 
+let silent = 0;
+
+// A line for everybody, read out and shown for a while.
+export function tell(text: string): void {
+  const line = byId("say");
+  setText(line, text);
+  line.classList.add("shown");
+  clearTimeout(silent);
+  silent = setTimeout(() => line.classList.remove("shown"), 6000) as unknown as number;
+}
+
 export function figure(value: number | null | undefined, digits = 4): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   if (value !== 0 && (Math.abs(value) >= 1e6 || Math.abs(value) < 1e-3)) return value.toExponential(2);

@@ -47,30 +47,32 @@ struct StoredEpisode {
 
 // What a person said. Labels are only added; of one span's `true`, `false` and `none` the last one holds.
 struct StoredLabel {
-  std::int64_t number = 0;      // given by the store
-  Nanoseconds time = 0;         // when it was said, wall
-  std::string asset, episode;   // without an episode: of the span alone
+  std::int64_t number = 0;     // given by the store
+  Nanoseconds time = 0;        // when it was said, wall
+  std::string asset, episode;  // without an episode: of the span alone
   Nanoseconds start = 0, end = 0;
-  std::string kind;             // true, false, none (neither any more), acknowledged or comment
+  std::string kind;  // true, false, none (neither any more), acknowledged or comment
   std::string comment, author;
 };
 
 bool is_label_kind(const std::string& kind);
+// true, false or none: the last of these among labels of one span.
+std::string judgement(const std::vector<StoredLabel>& labels);
 
 struct RowQuery {
-  std::string asset;                     // empty: all, in the order of their times
-  std::optional<Nanoseconds> from, to;   // both in
-  std::size_t limit = 1'000'000;         // the newest so many
+  std::string asset;                    // empty: all, in the order of their times
+  std::optional<Nanoseconds> from, to;  // both in
+  std::size_t limit = 1'000'000;        // the newest so many
 };
 
 struct StoredRows {
-  StoredLayout layout;  // of the newest row; rows of another one are left out
+  StoredLayout layout;          // of the newest row; rows of another one are left out
   std::vector<StoredRow> rows;  // by time
   std::int64_t left_out = 0;
 };
 
 struct EpisodeQuery {
-  std::string asset, id;  // empty: all
+  std::string asset, id;              // empty: all
   std::optional<Nanoseconds> before;  // starts before
   std::size_t limit = 1000;           // the newest so many, newest first
 };
