@@ -9,6 +9,8 @@ function(anomctl_embed target name file)
             -P ${CMAKE_SOURCE_DIR}/cmake/embed_file.cmake
     DEPENDS ${file} ${CMAKE_SOURCE_DIR}/cmake/embed_file.cmake
     COMMENT "Embedding ${name}")
+  # Clang minds literals over 64 KiB.
+  set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS -Wno-overlength-strings)
   target_sources(${target} PRIVATE ${source} ${header})
   target_include_directories(${target} PRIVATE ${folder})
 endfunction()

@@ -195,7 +195,8 @@ for (const e of D.events) {
   const open = D.episodes.some(x => x.first < e.first && x.last >= e.first);
   const delay = open ? "an episode was open already" : e.delay === 0 ? "at its first row"
     : `${spoken(e.delay * D.period_s)} (${e.delay} ${e.delay === 1 ? "row" : "rows"})`;
-  add(row, "td", e.found ? delay : "–", "wide");
+  add(row, "td", e.found ? delay : "–", "keep");
+  add(row, "td", e.cause || "", "wide");
 }
 if (!D.events.length) $("labelled").remove();
 for (const e of D.episodes) {

@@ -10,6 +10,7 @@
 #include "anomctl/data/plant.h"
 #include "anomctl/data/regular.h"
 #include "anomctl/data/table.h"
+#include "commands/store_source.h"
 
 namespace anomctl {
 namespace {
@@ -162,14 +163,42 @@ OpenedSource open_plant(const CreateDatasetsOptions& options, DataSetPlan& plan,
   return opened;
 }
 
+// Confirmed anomalies are the labels; where none lies in the rows there are none.
+OpenedSource open_store(const CreateDatasetsOptions& options, DataSetPlan& plan, ReadReport& report) {
+  refuse(!options.data.empty(), "data", "store");
+  refuse(options.data_csv.has_value(), "data-csv", "store");
+  refuse(!options.columns.empty(), "columns", "store");
+  refuse(!options.exclude.empty(), "exclude", "store");
+  const auto store = std::make_shared<RecordStore>(options.store, RecordStore::Open::existing);
+  std::string asset = options.asset;
+  if (asset.empty()) {
+    const std::vector<std::string> assets = store->assets();
+    if (assets.size() != 1)
+      throw UsageError(fmt::format("--asset: the store has {} assets{}: say which", assets.size(),
+                                   assets.empty() ? "" : ", as " + assets.front()));
+    asset = assets.front();
+  }
+  auto rows = std::make_unique<StoreSource>(store, asset, report);
+  OpenedSource opened;
+  for (const StoredColumn& column : rows->layout().columns) opened.columns.push_back({column.name, column.unit, ""});
+  opened.shape.period = static_cast<Nanoseconds>(std::llround(rows->layout().period_s * 1e9));
+  opened.described = fmt::format("asset {} of the store {}", asset, options.store.filename().string());
+  opened.default_name = asset;
+  opened.rows = std::move(rows);
+  plan.anomalies = confirmed_anomalies(store->labels(asset), *store);
+  plan.have_anomalies = !plan.anomalies.empty();
+  return opened;
+}
+
 OpenedSource open_source(const CreateDatasetsOptions& options, const TimeZone& zone, DataSetPlan& plan,
                          ReadReport& report) {
   const std::string source = lower(options.source);
   if (source == "cats") return open_cats(options, zone, plan, report);
   if (source == "influx") return open_export(options, zone, report);
   if (source == "plant") return open_plant(options, plan, report);
+  if (source == "store") return open_store(options, plan, report);
   if (source == "table") return open_tables(options, zone, report);
-  throw UsageError(fmt::format("--source '{}' is unknown: use cats, influx, table or plant", options.source));
+  throw UsageError(fmt::format("--source '{}' is unknown: use cats, influx, table, plant or store", options.source));
 }
 
 // Whether rows go onto a grid, and how far a value may be carried.
@@ -263,6 +292,7 @@ CommandSpec create_datasets_command() {
       {"anomctl create-datasets --source CATS",
        "anomctl create-datasets --source influx --data-csv export.csv --anomalies-csv anomalies.csv --exclude "
        "changepoint",
+       "anomctl create-datasets --source store --store anomctl.store --asset pump-3",
        "anomctl create-datasets --source table --data pump.csv --active-when 'rpm > 100' --settle 60s"},
       run_create_datasets);
 }

@@ -31,10 +31,12 @@ struct CreateDatasetsOptions {
   std::int64_t rows = 20'000;
   std::uint64_t seed = 1;
   std::vector<std::string> fault;
+  fs::path store = "anomctl.store";
+  std::string asset;
 
   static void fields(auto& self, auto&& field) {
-    field("source", self.source, "where readings come from: cats, influx, table or plant (simulated), in any case",
-          Required{});
+    field("source", self.source,
+          "where readings come from: cats, influx, table, plant (simulated) or store, in any case", Required{});
     field("name", self.name, "name of the data set; left out: cats, influx, or the table's file name");
     field("datasets_dir", self.datasets_dir, "folder that holds the data sets");
     field("input", self.input, "cats: folder with data.csv and metadata.csv");
@@ -68,6 +70,10 @@ struct CreateDatasetsOptions {
     field("seed", self.seed, "plant: the same seed gives the same rows");
     field("fault", self.fault,
           "plant: kind:sensor@start+length, as in stuck:flow@120s+30s; left out: nine in the last two fifths");
+    field("store", self.store,
+          "store: what manage --store kept; anomalies are those that people confirmed, rows that were idle, in "
+          "maintenance or of broken sensors are left out");
+    field("asset", self.asset, "store: the asset whose rows are taken; left out: the only one");
   }
 };
 

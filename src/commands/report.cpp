@@ -104,6 +104,9 @@ Json events(const ReportInput& in) {
     item["judged"] = event.judged;
     item["found"] = event.found;
     item["delay"] = event.delay_rows;
+    // What the data set knows of its cause: a simulated fault, or what a person said.
+    for (const Segment& segment : in.set.segments)
+      if (segment.rows.contains(event.rows.first)) item["cause"] = segment.root_cause;
     out.push_back(std::move(item));
   }
   return out;

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 import time
 
 import paho.mqtt.client as mqtt
@@ -11,7 +12,7 @@ import requests
 from bundles import make_bundle
 from conftest import Broker
 from pages import FAINT_TEXTS, chromium, open_page, start_up  # noqa: F401 (fixtures)
-from streams import end, make_plant
+from streams import Listener, end, make_plant, start_manage
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def test_a_fault_becomes_an_alert_and_what_people_say_of_it_outlives_a_restart(p
     assert "power" in card.locator(".causeline").first.inner_text()
     # Each sensor with what was expected of it, the score with its limit.
     expect(page, "() => document.querySelectorAll('#sensors canvas').length === 2")
-    assert re.search(r"expected -?\d", page.locator("#sensors figcaption").first.inner_text())
+    assert re.search(r"exp. -?\d", page.locator("#sensors figcaption").first.inner_text())
     assert " of " in page.locator("#score-now").inner_text()
     expect(page, "() => /connected/.test(document.querySelector('#health').innerText)")
 
@@ -222,14 +223,11 @@ def test_a_page_beyond_this_machine_needs_a_token(plant):
 
 
 def test_a_store_that_cannot_be_written_stops_nothing(plant, broker, tmp_path):
-    import sqlite3
     store = tmp_path / "store.db"
-    process = plant.start("manage", "--bundle", "pump.bundle", "--mqtt-url", broker.url, "--topic-sensor", "pump",
-                          "--store", store, "--json")
-    deadline = time.monotonic() + 20
-    while not store.exists() or not sqlite3.connect(store).execute("PRAGMA user_version").fetchone()[0]:
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.05)
+    listener = Listener(broker.port)
+    process = start_manage(plant, broker.url, listener, "--bundle", "pump.bundle", "--topic-sensor", "pump", "--store", store,
+                           "--no-data-after", 0, "--json")
+    listener.close()
     other = sqlite3.connect(store, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     plant("generate", "--dataset", "pump", "--mqtt-url", broker.url, "--topic-sensor", "pump", "--rate", "0", code=0)
@@ -238,5 +236,32 @@ def test_a_store_that_cannot_be_written_stops_nothing(plant, broker, tmp_path):
             break
     other.execute("ROLLBACK")
     counts = json.loads(end(process))
-    assert counts["verdicts"] == counts["rows"] > 0 and counts["not_stored"] == 0
+    assert counts["verdicts"] == counts["rows"] == 700 and counts["not_stored"] == 0
     assert counts["stored"] == counts["verdicts"] == other.execute("SELECT count(*) FROM rows").fetchone()[0]
+
+
+def test_labels_and_states_of_the_store_make_a_data_set(plant, broker, tmp_path):
+    store = tmp_path / "store.db"
+    muted = "all@2026-01-01T00:10:00Z/2026-01-01T00:11:39Z"
+    process = start_up(plant, manage_of(broker, tmp_path, maintenance=[muted]), "page = false")[0]
+    for split in ("train", "eval"):
+        plant("generate", "--dataset", "pump", "--split", split, "--mqtt-url", broker.url, "--topic-sensor", "pump",
+              "--rate", "0", code=0)
+    end(process)
+    alerts = plant("label", "--store", store, "--json", code=0).json["episodes"]
+    real = [a["alert"] for a in alerts if a["alert"]["start"] > "2026-01-01T00:41:00Z"]
+    assert real, alerts
+    for alert in real:
+        plant("label", "--store", store, "--episode", alert["id"], "--as", "true", "--comment", "seal broke", code=0)
+    for alert in alerts:
+        if alert["alert"] not in real:
+            plant("label", "--store", store, "--episode", alert["alert"]["id"], "--as", "false", code=0)
+    made = plant("create-datasets", "--source", "store", "--store", store, "--name", "again", "--json", code=0).json
+    assert made["anomaly_segments"] == len(real)
+    assert any("100 rows of the store are left out: in maintenance" in line for line in made["notes"]), made
+    assert made["n_train"] + made["n_eval"] == 2900
+    meta = json.loads((plant.folder / "datasets/again/meta.json").read_text())
+    assert meta["anomaly_segments"][0]["root_cause"] == "seal broke"
+    plant("train", "--kind", "panel", "--dataset", "again", "--relation-epochs", "0", code=0)
+    report = plant("evaluate", "--output", tmp_path / "out", code=0)
+    assert "seal broke" in (tmp_path / "out/report.html").read_text(), report

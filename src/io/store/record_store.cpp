@@ -31,7 +31,7 @@ std::string bytes_of(const std::vector<double>& values) {
 template <class T>
 std::vector<double> values_of(std::string_view bytes) {
   std::vector<T> narrow(bytes.size() / sizeof(T));
-  std::memcpy(narrow.data(), bytes.data(), narrow.size() * sizeof(T));
+  if (!narrow.empty()) std::memcpy(narrow.data(), bytes.data(), narrow.size() * sizeof(T));
   return {narrow.begin(), narrow.end()};
 }
 
@@ -299,18 +299,27 @@ StoredRows RecordStore::rows(const RowQuery& query) const {
         impl_->database,
         fmt::format("SELECT a.name, r.time, r.id, r.score, r.threshold, r.is_anomaly, r.state, r.episode, "
                     "r.reason, r.vals, r.expected, l.body FROM rows r JOIN assets a ON a.number = r.asset "
-                    "JOIN layouts l ON l.number = r.layout WHERE {} r.time BETWEEN ? AND ? ORDER BY r.time "
-                    "DESC LIMIT ?",
-                    query.asset.empty() ? "length(?) = 0 AND" : "a.name = ? AND")
+                    "JOIN layouts l ON l.number = r.layout WHERE {} r.time BETWEEN ? AND ? ORDER BY r.time {} "
+                    "LIMIT ?",
+                    query.asset.empty() ? "length(?) = 0 AND" : "a.name = ? AND", query.oldest ? "ASC" : "DESC")
             .c_str());
     select.bind_text(1, query.asset).bind(2, query.from.value_or(-kLongest)).bind(3, query.to.value_or(kLongest));
     select.bind(4, static_cast<std::int64_t>(query.limit));
     StoredRows found;
-    std::string layout;
+    std::vector<StoredColumn> columns = query.columns;
+    std::map<std::string, bool> fits;  // layouts
+    std::size_t seen = 0;
     while (select.step()) {
+      found.more = ++seen == query.limit;
+      found.last = select.number(1);
       const std::string body = select.text(11);
-      if (layout.empty()) found.layout = layout_of(layout = body);
-      if (body != layout) {
+      if (!fits.contains(body)) {
+        StoredLayout layout = layout_of(body);
+        if (columns.empty()) columns = layout.columns;
+        fits[body] = layout.columns == columns;
+        if (fits[body] && found.layout.columns.empty()) found.layout = std::move(layout);
+      }
+      if (!fits[body]) {
         ++found.left_out;
         continue;
       }
@@ -318,7 +327,7 @@ StoredRows RecordStore::rows(const RowQuery& query) const {
                             select.number(5) != 0, select.text(6), select.text(7), select.text(8),
                             values_of<double>(select.blob(9)), values_of<float>(select.blob(10))});
     }
-    std::reverse(found.rows.begin(), found.rows.end());
+    if (!query.oldest) std::reverse(found.rows.begin(), found.rows.end());
     return found;
   });
 }

@@ -70,7 +70,7 @@ export class Alerts {
       const oldest = this.sorted().at(-1);
       if (oldest) this.episodes.delete(oldest.alert.id);
     }
-    if (!known && alert.state === "open") tell(`Alert of ${alert.asset}: ${alert.reason}`);
+    if (!known && alert.state === "open") setText(byId("heard"), `Alert of ${alert.asset}: ${alert.reason}`);
     this.soon();
   }
 
@@ -186,7 +186,7 @@ export class Alerts {
     setText(card.head, `${kind}, ${open ? "open" : "over"}`);
     card.root.dataset.state = open ? (alert.kind === "anomaly" ? "open" : alert.kind) : "over";
     const from = Date.parse(alert.start), to = Date.parse(alert.end);
-    setText(card.when, `${stamp(alert.start)}, ${lasting(from, to)}`);
+    setText(card.when, open ? `since ${stamp(alert.start)}` : `${stamp(alert.start)}, ${lasting(from, to)}`);
     setText(card.reason, alert.reason);
     this.fillCauses(card.causes, alert);
     const judged = judgement(labels);
@@ -223,7 +223,7 @@ export class Alerts {
       lines.push(el("div", "causeline", "", el("b", "", String(sensor)), bar, el("span", "soft", `${Math.round(100 * share)} %`), el("span", "soft", words)));
     }
     if (alert.peak !== undefined && alert.kind === "anomaly")
-      lines.push(el("p", "soft", `peak ${figure(alert.peak)} at a limit of ${figure(alert.threshold)}, ${alert.rows} rows`));
+      lines.push(el("p", "soft", `peak ${figure(alert.peak)} at a limit of ${figure(alert.threshold)}, ${alert.rows} ${alert.rows === 1 ? "row" : "rows"}`));
     into.replaceChildren(...lines);
   }
 }

@@ -52,6 +52,12 @@ export function spansOf(state: string[]): Span[] {
   return spans;
 }
 
+function named(name: string): HTMLElement {
+  const node = el("span", "name", name);
+  node.title = name;
+  return node;
+}
+
 export class AssetView {
   name = "";
   private layout: Layout | null = null;
@@ -169,10 +175,10 @@ export class AssetView {
       series: [{ stroke: colour("actual"), width: 1.5 }, { stroke: colour("limit"), width: 1.5, dash: [6, 4] }],
     });
     this.layout.columns.forEach((column) => {
-      const now = el("b"), tag = el("span", "cause", "▲ named by the alert"), box = el("div");
+      const now = el("b"), tag = el("span", "cause", "▲ cause"), box = el("div");
       tag.hidden = true;
       const unit = column.unit ? ` ${column.unit}` : "";
-      const view = el("figure", "", "", el("figcaption", "", "", el("span", "name", column.name), el("span", "soft", unit), tag, now), box);
+      const view = el("figure", "", "", el("figcaption", "", "", named(column.name), el("span", "soft", unit), tag, now), box);
       byId("sensors").append(view);
       const chart = makeChart({
         into: box, height: 118, spans,
@@ -206,7 +212,7 @@ export class AssetView {
         wanted.map((e) => (e === null || !band ? null : e + band.centre + side * 3 * band.spread));
       sensor.chart.setData([seconds, edge(1), edge(-1), wanted, actual] as uPlot.AlignedData);
       const e = wanted[last];
-      setText(sensor.now, e === null || e === undefined ? figure(actual[last]) : `${figure(actual[last])}, expected ${figure(e)}`);
+      setText(sensor.now, e === null || e === undefined ? figure(actual[last]) : `${figure(actual[last])}, exp. ${figure(e)}`);
     });
   }
 

@@ -63,12 +63,16 @@ struct RowQuery {
   std::string asset;                    // empty: all, in the order of their times
   std::optional<Nanoseconds> from, to;  // both in
   std::size_t limit = 1'000'000;        // the newest so many
+  bool oldest = false;                  // the oldest so many instead
+  std::vector<StoredColumn> columns;    // of the rows; empty: those of the first that is found
 };
 
 struct StoredRows {
-  StoredLayout layout;          // of the newest row; rows of another one are left out
+  StoredLayout layout;          // of the first that was found; rows with other columns are left out
   std::vector<StoredRow> rows;  // by time
   std::int64_t left_out = 0;
+  bool more = false;     // `limit` was reached
+  Nanoseconds last = 0;  // stamp of the row that was looked at last
 };
 
 struct EpisodeQuery {
