@@ -85,7 +85,9 @@ int run(const ManageOptions& given, Context& context) {
                                                                    {"notified", counts.notified},
                                                                    {"not_notified", counts.not_notified},
                                                                    {"stored", counts.stored},
-                                                                   {"not_stored", counts.not_stored}})
+                                                                   {"not_stored", counts.not_stored},
+                                                                   {"influx_written", counts.influx_written},
+                                                                   {"influx_dropped", counts.influx_dropped}})
     context.result[name] = n;
   context.result["verdicts"] = counts.verdicts;
   context.result["anomalous"] = counts.anomalous;

@@ -15,6 +15,7 @@
 #include "anomctl/detection/bundle.h"
 #include "anomctl/detection/detector.h"
 #include "anomctl/detection/sensor_faults.h"
+#include "anomctl/io/influx/line_writer.h"
 #include "anomctl/io/kafka/kafka.h"
 #include "anomctl/io/mqtt/client.h"
 #include "anomctl/io/net/http_client.h"
@@ -80,6 +81,7 @@ struct ManageSettings {
   EpisodeSettings episodes;
   ReadingSettings readings;
   NotifySettings notify;
+  InfluxWriteSettings influx;
   std::string shard;
   fs::path state_dir;
   bool durable = false;
@@ -110,6 +112,7 @@ struct ManageSettings {
     field("latch", self.episodes.latch, "an episode stays open until it is acknowledged on the maintenance topic");
     ReadingSettings::fields(self.readings, field);
     NotifySettings::fields(self.notify, field);
+    InfluxWriteSettings::fields(self.influx, field);
     field("shard", self.shard, "judge only a part of the assets: i/n, from 0/n on");
     field("state_dir", self.state_dir,
           "folder that keeps readings, verdicts, windows and episodes over a restart or a kill: a reading is in it "
@@ -152,13 +155,14 @@ struct ManageCounts {
   std::int64_t muted_verdicts = 0, muted_alerts = 0;
   std::int64_t notified = 0, not_notified = 0;  // alerts to webhooks and commands
   std::int64_t rows = 0, verdicts = 0, anomalous = 0, episodes = 0, assets = 0;
-  std::int64_t repeated = 0;                // delivered again, and recognised
-  std::int64_t missing = 0;                 // rows that never came, where a connection began
-  std::int64_t dropped = 0;                 // readings and verdicts, beyond spool_megabytes
-  std::int64_t lost = 0;                    // readings and verdicts, by damage to state_dir
-  bool all_published = false;               // the broker acknowledged every verdict
-  std::int64_t stored = 0, not_stored = 0;  // rows in the store; dropped, for it could not be written
-  std::int64_t kept = 0;                    // verdicts and alerts that wait in state_dir for the next start
+  std::int64_t repeated = 0;                            // delivered again, and recognised
+  std::int64_t missing = 0;                             // rows that never came, where a connection began
+  std::int64_t dropped = 0;                             // readings and verdicts, beyond spool_megabytes
+  std::int64_t lost = 0;                                // readings and verdicts, by damage to state_dir
+  bool all_published = false;                           // the broker acknowledged every verdict
+  std::int64_t stored = 0, not_stored = 0;              // rows in the store; dropped, for it could not be written
+  std::int64_t influx_written = 0, influx_dropped = 0;  // points
+  std::int64_t kept = 0;                                // verdicts and alerts that wait in state_dir for the next start
 };
 
 // How the stream does, for people.

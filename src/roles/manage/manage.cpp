@@ -13,6 +13,7 @@
 #include "anomctl/core/stop.h"
 #include "roles/manage/delays.h"
 #include "roles/manage/history.h"
+#include "roles/manage/influx_sink.h"
 #include "roles/manage/kafka_manager.h"
 #include "roles/manage/outbox.h"
 #include "roles/manage/recording.h"
@@ -34,7 +35,8 @@ class Manager {
       : settings_(settings),
         stop_(stop),
         history_(settings),
-        parts_(history_.watched(parts)),
+        influx_(settings, parts.http),
+        parts_(influx_.watched(history_.watched(parts))),
         id_(settings.client_id.empty() ? default_id() : settings.client_id),
         stream_(
             settings, parts_, [this](std::string t, std::string p) { outbox_.add(std::move(t), std::move(p)); }, stop),
@@ -95,6 +97,9 @@ class Manager {
     const StoreWriterCounts kept = history_.finish();
     done.stored = kept.stored;
     done.not_stored = kept.dropped;
+    const LineWriterCounts points = influx_.finish(settings_.drain_timeout);
+    done.influx_written = points.written;
+    done.influx_dropped = points.dropped;
     done.notified = stream_.counts().notified;
     done.not_notified = stream_.counts().not_notified;
     done.kept = static_cast<std::int64_t>(outbox_.waiting());
@@ -345,6 +350,7 @@ class Manager {
   std::stop_token stop_;
   std::stop_source given_up_;  // stopped, and the drain timeout is over
   History history_;
+  InfluxSink influx_;
   const ManageParts parts_;
   std::string id_;
   Stream stream_;
@@ -384,6 +390,7 @@ void validate(const ManageSettings& settings) {
   }
   parse_shard(settings.shard);
   validate_kafka(settings);
+  validate(settings.influx);
   for (const std::string& text : settings.readings.sensor_range) parse_sensor_range(text);
   const Maintenance tried(settings.readings.maintenance);
 }
