@@ -31,15 +31,14 @@ constexpr std::size_t kStatesAtOnce = 64;
 
 class Manager {
  public:
-  Manager(const ManageSettings& settings, const ManageParts& parts, std::stop_token stop)
+  Manager(const ManageSettings& settings, const ManageParts& parts, const History& history, std::stop_token stop)
       : settings_(settings),
         stop_(stop),
-        history_(settings),
-        influx_(settings, parts.http),
-        parts_(influx_.watched(history_.watched(parts))),
+        history_(history),
+        parts_(parts),
         id_(settings.client_id.empty() ? default_id() : settings.client_id),
         stream_(
-            settings, parts_, [this](std::string t, std::string p) { outbox_.add(std::move(t), std::move(p)); }, stop),
+            settings, parts, [this](std::string t, std::string p) { outbox_.add(std::move(t), std::move(p)); }, stop),
         outbox_(outbox_settings()),
         inbox_(inbox_settings()),
         filters_{settings.topic.topic_org + "/sensor/+", settings.topic.topic_org + "/maintenance/+"} {
@@ -94,12 +93,6 @@ class Manager {
     done.all_published = out.flush(settings_.drain_timeout, given_up_.get_token());
     outbox_.commit(outbox_.judged(), {}, given_up_.get_token());  // forgets what was acknowledged
     stream_.finish_notices(settings_.drain_timeout);
-    const StoreWriterCounts kept = history_.finish();
-    done.stored = kept.stored;
-    done.not_stored = kept.dropped;
-    const LineWriterCounts points = influx_.finish(settings_.drain_timeout);
-    done.influx_written = points.written;
-    done.influx_dropped = points.dropped;
     done.notified = stream_.counts().notified;
     done.not_notified = stream_.counts().not_notified;
     done.kept = static_cast<std::int64_t>(outbox_.waiting());
@@ -349,9 +342,8 @@ class Manager {
   const ManageSettings& settings_;
   std::stop_token stop_;
   std::stop_source given_up_;  // stopped, and the drain timeout is over
-  History history_;
-  InfluxSink influx_;
-  const ManageParts parts_;
+  const History& history_;
+  const ManageParts& parts_;
   std::string id_;
   Stream stream_;
   Outbox outbox_;
@@ -398,8 +390,18 @@ void validate(const ManageSettings& settings) {
 ManageCounts run_manage(const ManageSettings& settings, const ManageParts& parts, std::stop_token stop) {
   validate(settings);
   if (!settings.replay.empty()) return replay(settings, parts, stop);
-  if (!settings.kafka.kafka_brokers.empty()) return run_kafka(settings, parts, stop);
-  return Manager(settings, parts, stop).run();
+  History history(settings);
+  InfluxSink influx(settings, parts.http);
+  const ManageParts watched = influx.watched(history.watched(parts));
+  ManageCounts counts = settings.kafka.kafka_brokers.empty() ? Manager(settings, watched, history, stop).run()
+                                                             : run_kafka(settings, watched, stop);
+  const StoreWriterCounts kept = history.finish();
+  counts.stored = kept.stored;
+  counts.not_stored = kept.dropped;
+  const LineWriterCounts points = influx.finish(settings.drain_timeout);
+  counts.influx_written = points.written;
+  counts.influx_dropped = points.dropped;
+  return counts;
 }
 
 }  // namespace anomctl
