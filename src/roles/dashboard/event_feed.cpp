@@ -52,15 +52,18 @@ void EventFeed::tick() {
   const auto layout = board_.layout();
   if (layout && !std::exchange(has_layout_, true)) shared += event_text("layout", layout_json(*layout));
   if (news.fleet.size() > 2) shared += event_text("fleet", news.fleet);
-  for (const std::string& episode : news.episodes) shared += event_text("alert", episode);
-  for (const std::string& event : said_) shared += event;
+  // A page that is new gets these too: it may have asked for the alerts just before.
+  std::string told;
+  for (const std::string& episode : news.episodes) told += event_text("alert", episode);
+  for (const std::string& event : said_) told += event;
+  shared += told;
   if (news.health) shared += event_text("health", *news.health);
   said_.clear();
   std::erase_if(pages_, [&](Page& page) {
     std::string text;
     if (page.is_new) {
       text = event_text("layout", layout ? layout_json(*layout) : "null") +
-             event_text("whole_fleet", board_.whole_fleet()) + event_text("health", board_.health());
+             event_text("whole_fleet", board_.whole_fleet()) + event_text("health", board_.health()) + told;
       page.is_new = false;
     } else {
       text = shared;

@@ -175,6 +175,11 @@ std::vector<StoredRow> LiveBoard::rows(const std::string& asset) const {
   return {found->second.rows.begin(), found->second.rows.end()};
 }
 
+std::vector<StoredEpisode> LiveBoard::episodes() const {
+  const std::lock_guard lock(mutex_);
+  return {episodes_.begin(), episodes_.end()};
+}
+
 std::optional<StoredEpisode> LiveBoard::episode(const std::string& id) const {
   const std::lock_guard lock(mutex_);
   for (const StoredEpisode& episode : episodes_)

@@ -40,7 +40,8 @@ class LiveBoard {
   std::optional<StoredLayout> layout() const;
   // The last rows of an asset.
   std::vector<StoredRow> rows(const std::string& asset) const;
-  // An alert that may not be in the store yet.
+  // Alerts that may not be in the store yet, the last ones; `episode`: one of them.
+  std::vector<StoredEpisode> episodes() const;
   std::optional<StoredEpisode> episode(const std::string& id) const;
 
  private:

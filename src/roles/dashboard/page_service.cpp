@@ -149,9 +149,22 @@ HttpResponse PageService::history(RecordStore& store, const std::string& asset, 
 HttpResponse PageService::episodes(RecordStore& store, const EpisodeQuery& query) {
   std::map<std::string, std::vector<StoredLabel>> labels;
   for (StoredLabel& label : store.labels(query.asset)) labels[label.episode].push_back(std::move(label));
+  std::vector<StoredEpisode> all = store.episodes(query);
+  // What the store does not have yet.
+  for (StoredEpisode& episode : board_.episodes()) {
+    if (!query.asset.empty() && episode.asset != query.asset) continue;
+    if (query.before && episode.start >= *query.before) continue;
+    const auto known = std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.id == episode.id; });
+    if (known == all.end())
+      all.push_back(std::move(episode));
+    else
+      *known = std::move(episode);
+  }
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.start > b.start; });
+  if (all.size() > query.limit) all.resize(query.limit);
   std::string json = "{\"episodes\":[";
   bool first = true;
-  for (const StoredEpisode& episode : store.episodes(query)) {
+  for (const StoredEpisode& episode : all) {
     json += (std::exchange(first, false) ? "" : ",") + episode_json(episode.body, labels[episode.id]);
   }
   return json_response(200, json + "]}");

@@ -46,9 +46,10 @@ void History::keep(const JudgedRow& row) {
                          {row.expected.begin(), row.expected.end()}});
 }
 
-StoreWriterCounts History::finish() {
+void History::finish(ManageCounts& done) {
   if (writer_) writer_->finish();
-  return counts();
+  done.stored = counts().stored;
+  done.not_stored = counts().dropped;
 }
 
 }  // namespace anomctl::manage

@@ -17,7 +17,7 @@ class History {
   StoreWriterCounts counts() const { return writer_ ? writer_->counts() : StoreWriterCounts{}; }
   bool keeps() const { return writer_ != nullptr; }
   // Writes what waits, and closes.
-  StoreWriterCounts finish();
+  void finish(ManageCounts& done);
 
  private:
   void keep(const JudgedRow& row);

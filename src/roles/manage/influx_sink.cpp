@@ -44,10 +44,11 @@ void InfluxSink::write(const JudgedRow& row) {
                            fields_of(to_json(row.verdict), {"time", "model"}), row.verdict.time));
 }
 
-LineWriterCounts InfluxSink::finish(Duration timeout) {
-  if (!writer_) return {};
+void InfluxSink::finish(Duration timeout, ManageCounts& done) {
+  if (!writer_) return;
   writer_->finish(timeout);
-  return writer_->counts();
+  done.influx_written = writer_->counts().written;
+  done.influx_dropped = writer_->counts().dropped;
 }
 
 }  // namespace anomctl::manage

@@ -15,7 +15,8 @@ class InfluxSink {
   InfluxSink(const ManageSettings& settings, const HttpClientSettings& http);
   // The caller's parts, with what is to be written taken on its way.
   ManageParts watched(const ManageParts& parts);
-  LineWriterCounts finish(Duration timeout);
+  // Writes what waits, at most so long.
+  void finish(Duration timeout, ManageCounts& done);
 
  private:
   void write(const JudgedRow& row);

@@ -395,12 +395,8 @@ ManageCounts run_manage(const ManageSettings& settings, const ManageParts& parts
   const ManageParts watched = influx.watched(history.watched(parts));
   ManageCounts counts = settings.kafka.kafka_brokers.empty() ? Manager(settings, watched, history, stop).run()
                                                              : run_kafka(settings, watched, stop);
-  const StoreWriterCounts kept = history.finish();
-  counts.stored = kept.stored;
-  counts.not_stored = kept.dropped;
-  const LineWriterCounts points = influx.finish(settings.drain_timeout);
-  counts.influx_written = points.written;
-  counts.influx_dropped = points.dropped;
+  history.finish(counts);
+  influx.finish(settings.drain_timeout, counts);
   return counts;
 }
 

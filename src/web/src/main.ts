@@ -62,7 +62,6 @@ const takers: Record<string, (data: never) => void> = {
   },
 };
 
-let lost = false;
 const news = new News({
   path: () => `/api/events${asset.name ? `?asset=${encodeURIComponent(asset.name)}` : ""}`,
   onOpen: () => {
@@ -70,12 +69,10 @@ const news = new News({
     link.dataset.state = "live";
     // From here on nothing is missed: what was before is asked for now.
     void asset.load();
-    if (lost) void alerts.load();
-    lost = false;
+    void alerts.load();
   },
   onEvent: (name, data) => takers[name]?.(data as never),
   onLost: (why) => {
-    lost = true;
     setText(link, "○ connection lost, trying again");
     link.dataset.state = "lost";
     link.title = why;
@@ -97,4 +94,3 @@ byId("theme").addEventListener("click", () => {
 addEventListener("hashchange", () => {
   if (wanted() && wanted() !== asset.name) fleet.choose(wanted());
 });
-void alerts.load();
