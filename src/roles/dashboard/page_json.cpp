@@ -18,7 +18,7 @@ void add_number(std::string& json, double value) {
 
 std::string json_text(std::string_view text) { return Json(text).dump(); }
 
-double milliseconds_of(Nanoseconds time) { return static_cast<double>(time / kMicrosecond) / 1e3; }
+double milliseconds_of(Nanoseconds time) { return static_cast<double>(time) / 1e6; }
 
 namespace {
 
