@@ -46,6 +46,14 @@ void History::keep(const JudgedRow& row) {
                          {row.expected.begin(), row.expected.end()}});
 }
 
+void History::tell(ManageHealth& health) const {
+  const StoreWriterCounts store = counts();
+  health.stored = store.stored;
+  health.store_waiting = store.waiting;
+  health.not_stored = store.dropped;
+  health.store_trouble = store.trouble;
+}
+
 void History::finish(ManageCounts& done) {
   if (writer_) writer_->finish();
   done.stored = counts().stored;

@@ -14,12 +14,12 @@ class History {
   explicit History(const ManageSettings& settings);
   // The caller's parts, with what is to be kept taken on its way.
   ManageParts watched(const ManageParts& parts);
-  StoreWriterCounts counts() const { return writer_ ? writer_->counts() : StoreWriterCounts{}; }
-  bool keeps() const { return writer_ != nullptr; }
+  void tell(ManageHealth& health) const;
   // Writes what waits, and closes.
   void finish(ManageCounts& done);
 
  private:
+  StoreWriterCounts counts() const { return writer_ ? writer_->counts() : StoreWriterCounts{}; }
   void keep(const JudgedRow& row);
   std::unique_ptr<StoreWriter> writer_;
   bool has_layout_ = false;

@@ -265,7 +265,6 @@ class Manager {
 
   void tell_health() {
     if (!parts_.on_health) return;
-    const StoreWriterCounts store = history_.counts();
     const Delays::Figures delay = delays_.take();
     ManageHealth health;
     health.counts = counts();
@@ -277,10 +276,7 @@ class Manager {
     health.client_id = id_;
     health.model = stream_.bundle().name;
     health.trouble = inbox_.trouble();
-    health.stored = store.stored;
-    health.store_waiting = store.waiting;
-    health.not_stored = store.dropped;
-    health.store_trouble = store.trouble;
+    history_.tell(health);
     parts_.on_health(health);
   }
 
