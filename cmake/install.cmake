@@ -5,6 +5,8 @@ include(GNUInstallDirs)
 set(module_folder lib/anomctl/modules)
 
 set_target_properties(anomctl PROPERTIES INSTALL_RPATH "$ORIGIN/../lib/anomctl")
+# The old kind of path, which also counts for what a bundled library needs itself (librdkafka: lz4, zstd, sasl2).
+target_link_options(anomctl PRIVATE -Wl,--disable-new-dtags)
 # Not bundled: glibc and the compiler's runtime, which every Debian has; libtorch, which is found at run time.
 install(TARGETS anomctl RUNTIME_DEPENDENCY_SET runtime RUNTIME DESTINATION bin COMPONENT program)
 foreach(module anomctl-torch anomctl-tables)

@@ -189,7 +189,7 @@ def test_the_daemons_lose_nothing(plant, make_broker, tmp_path):
 
 def check_verdicts(daemons):
     """Scores in InfluxDB are those of the same rows in a file."""
-    daemons.plant("score", "--bundle", "pump.bundle", "--dataset", "pump", "--output", "scores.csv", code=0)
+    daemons.plant("score", "--bundle", "pump.bundle", "--input", "datasets/pump/eval.csv", "--output", "scores.csv", code=0)
     with open(daemons.plant.folder / "scores.csv") as file:
         rows = list(csv.DictReader(file))[:ROWS]
     anomalous = sum(int(row["is_anomaly"]) for row in rows)

@@ -193,5 +193,5 @@ def test_the_originals_score_of_a_bundle_with_a_panel(silent):
 def test_a_device_is_written_to_not_replaced(anomctl_in, tmp_path):
     plant = make_plant(anomctl_in(tmp_path))
     (tmp_path / "null").symlink_to("/dev/null")
-    plant("score", "--bundle", "pump.bundle", "--dataset", "pump", "--output", "null", code=0)
+    plant("score", "--bundle", "pump.bundle", "--input", "pump.csv", "--output", "null", code=0)
     assert (tmp_path / "null").is_symlink() and (tmp_path / "null").is_char_device()
