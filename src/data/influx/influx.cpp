@@ -103,7 +103,8 @@ InfluxSource open_influx(std::unique_ptr<ByteSource> bytes, const std::string& n
     }
   }
   auto rows = std::make_unique<MergedSeries>(std::move(columns), name);
-  rows->settle(5 * std::max(out.shape.period, kMillisecond));
+  // Stamps of centuries apart give steps that cannot be multiplied.
+  rows->settle(5 * std::clamp(out.shape.period, kMillisecond, 365 * kDay));
   out.rows = std::move(rows);
   return out;
 }

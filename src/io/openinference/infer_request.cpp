@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "anomctl/core/error.h"
 #include "anomctl/core/json.h"
 #include "io/openinference/infer_events.h"
 
@@ -17,6 +18,17 @@ constexpr std::size_t kLongestEcho = 64 * 1024;
 constexpr std::size_t kMostFaults = 16;
 
 std::string quoted(std::string_view text) { return Json(text).dump(); }
+
+// What was sent, where it is JSON: NaN and Infinity, which bodies may hold, are none.
+std::string echo_of(const std::string& input) {
+  if (input.size() > kLongestEcho) return "null";
+  try {
+    Json::parse(input);
+    return input;
+  } catch (const Error&) {
+    return "null";
+  }
+}
 
 // One entry of "detail".
 struct Detail {
@@ -33,7 +45,7 @@ Refusal refusal_of(const std::vector<Detail>& details) {
     const Detail& d = details[i];
     body += i == 0 ? "" : ",";
     body += "{\"type\":" + quoted(d.type) + ",\"loc\":" + d.location + ",\"msg\":" + quoted(d.message) + ",\"input\":";
-    body += d.input.size() > kLongestEcho ? "null" : d.input;
+    body += echo_of(d.input);
     if (!d.context.empty())
       body += ",\"ctx\":{" + quoted(d.type == "enum" ? "expected" : "error") + ":" + quoted(d.context) + "}";
     body += "}";

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 
@@ -61,10 +62,11 @@ void StoreWriter::put(StoredEpisode episode) {
   news_.notify_one();  // people wait for it
 }
 
-// With the mutex. A tenth at once: the front of a vector is dear.
+// With the mutex. A tenth at once, at least: the front of a vector is dear.
 void StoreWriter::make_room() {
   if (waiting_.rows.size() <= settings_.max_waiting) return;
-  const auto gone = static_cast<std::ptrdiff_t>(settings_.max_waiting / 10 + 1);
+  const std::size_t over = waiting_.rows.size() - settings_.max_waiting;
+  const auto gone = static_cast<std::ptrdiff_t>(std::max(over, settings_.max_waiting / 10 + 1));
   waiting_.rows.erase(waiting_.rows.begin(), waiting_.rows.begin() + gone);
   if (counts_.dropped == 0)
     log_warning("{}: rows are dropped from the history, judging goes on", settings_.path.string());
