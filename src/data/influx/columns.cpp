@@ -2,6 +2,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 #include <set>
 
 #include "anomctl/core/error.h"
@@ -107,8 +109,27 @@ void keep_tagged(std::vector<InfluxSeries>& series, const std::vector<std::strin
   }
 }
 
+// Series that no tag tells apart (one lacks a tag that is empty in the other) may overlap: of a stamp the first stays.
+void put_in_order(InfluxColumn& column, ReadReport& report) {
+  if (std::is_sorted(column.times.begin(), column.times.end(), std::less_equal<>())) return;
+  std::vector<std::size_t> order(column.times.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return column.times[a] < column.times[b]; });
+  const InfluxColumn from = std::move(column);
+  column = {from.name, from.field, {}, {}};
+  for (const std::size_t i : order) {
+    if (!column.times.empty() && column.times.back() == from.times[i]) {
+      report.duplicate_stamps.add(fmt::format("'{}' at {}", column.name, format_stamp(from.times[i])));
+      continue;
+    }
+    column.times.push_back(from.times[i]);
+    column.values.push_back(from.values[i]);
+  }
+}
+
 std::vector<InfluxColumn> join(const std::vector<InfluxSeries>& series, const Keys& keys,
-                               std::vector<Nanoseconds>& starts) {
+                               std::vector<Nanoseconds>& starts, ReadReport& report) {
   std::vector<InfluxColumn> columns;
   for (const auto& [identity, group] : group_by(series, keys)) {
     InfluxColumn column;
@@ -129,6 +150,7 @@ std::vector<InfluxColumn> join(const std::vector<InfluxSeries>& series, const Ke
       column.times.insert(column.times.end(), group[i]->times.begin(), group[i]->times.end());
       column.values.insert(column.values.end(), group[i]->values.begin(), group[i]->values.end());
     }
+    put_in_order(column, report);
     columns.push_back(std::move(column));
   }
   return columns;
@@ -157,7 +179,7 @@ InfluxColumns name_columns(std::vector<InfluxSeries> series, const InfluxSetting
   Keys sequential;
   const Keys keys = telling_keys(series, sequential);
   InfluxColumns out;
-  std::vector<InfluxColumn> all = join(series, keys, out.run_starts);
+  std::vector<InfluxColumn> all = join(series, keys, out.run_starts, report);
   std::sort(out.run_starts.begin(), out.run_starts.end());
   if (!sequential.empty()) {
     report.notes.push_back(
