@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "anomctl/core/error.h"
+#include "anomctl/core/log.h"
 #include "anomctl/io/auth/api_tokens.h"
 
 namespace anomctl {
@@ -25,6 +26,10 @@ int api_token(const ApiTokenOptions& options, Context& context) {
   if (options.remove && after == before)
     throw UsageError(fmt::format("{} does not list '{}'", options.token_file.string(), options.name));
   write_file_atomic(options.token_file, after, 0600);
+  const bool replaced = !options.remove && replace_api_line(before, options.name, "") != before;
+  if (replaced) log_warning("{} was listed: the token or certificate before is no longer known", options.name);
+  if (options.remove && ApiTokens(after, options.token_file.string()).empty())
+    log_warning("{} lists nobody now: a server that uses it refuses everybody", options.token_file.string());
   context.result["name"] = options.name;
   context.result["token_file"] = options.token_file.string();
   if (!options.remove) context.result["scopes"] = scopes.text();

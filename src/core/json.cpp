@@ -2,7 +2,9 @@
 
 #include <fmt/core.h>
 #include <rapidjson/error/en.h>
+#include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
+#include <rapidjson/stringbuffer.h>
 
 #include <array>
 #include <charconv>
@@ -20,7 +22,7 @@ constexpr std::array<const char*, 7> kKindNames = {"null",     "true or false", 
 // Builds a Json from RapidJSON's events; refuses what is nested too deeply.
 class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> {
  public:
-  explicit Builder(std::size_t max_depth) : max_depth_(max_depth) {}
+  explicit Builder(const JsonLimits& limits) : max_depth_(limits.max_depth), max_values_(limits.max_values) {}
   bool Null() { return add(Json()); }
   bool Bool(bool v) { return add(Json(v)); }
   bool RawNumber(const char* text, rapidjson::SizeType n, bool) {
@@ -56,6 +58,10 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
     return add(std::move(done));
   }
   bool add(Json value) {
+    if (++values_ > max_values_) {
+      stopped = fmt::format("more than {} values", max_values_);
+      return false;
+    }
     if (open_.empty()) {
       result = std::move(value);
     } else if (open_.back().is_array()) {
@@ -67,7 +73,7 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
     return true;
   }
 
-  std::size_t max_depth_;
+  std::size_t max_depth_, max_values_, values_ = 0;
   std::vector<Json> open_;
   std::vector<std::string> keys_;
 };
@@ -178,6 +184,17 @@ std::string shortest(double value) {
   return std::string(buffer.data(), result.ptr);
 }
 
+bool is_utf8(std::string_view text) {
+  rapidjson::MemoryStream in(text.data(), text.size());
+  rapidjson::StringBuffer out;
+  while (in.Tell() < text.size()) {
+    if (!rapidjson::UTF8<>::Validate(in, out)) return false;
+    if (in.Tell() > text.size()) return false;
+    out.Clear();
+  }
+  return true;
+}
+
 Json Json::parse(std::string_view text, std::string_view where, const JsonLimits& limits) {
   if (text.size() > limits.max_bytes) {
     throw input_error(fmt::format("{}: {} bytes of JSON, at most {} are read", where, text.size(), limits.max_bytes));
@@ -185,7 +202,7 @@ Json Json::parse(std::string_view text, std::string_view where, const JsonLimits
   std::string buffer = json_buffer(text);
   rapidjson::InsituStringStream stream(buffer.data());
   rapidjson::Reader reader;
-  Builder builder(limits.max_depth);
+  Builder builder(limits);
   constexpr unsigned kFlags = rapidjson::kParseValidateEncodingFlag | rapidjson::kParseNumbersAsStringsFlag |
                               rapidjson::kParseInsituFlag | rapidjson::kParseIterativeFlag;
   const rapidjson::ParseResult ok = reader.Parse<kFlags>(stream, builder);

@@ -1,5 +1,7 @@
 #include "anomctl/core/log.h"
 
+#include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -21,8 +23,9 @@ struct Sink {
   std::atomic<LogLevel> level{LogLevel::info};
   std::atomic<bool> json{false};
   std::atomic<bool> color{false};
-  std::string status;           // guarded by mutex
-  std::atomic<int> trouble{0};  // the error of the last line where the disk is full
+  std::string status;                 // guarded by mutex
+  std::atomic<int> trouble{0};        // the error of the last line where the disk is full
+  std::atomic<std::int64_t> lost{0};  // lines in a row that nobody made room for
 };
 Sink& sink() {
   static Sink instance;
@@ -40,6 +43,24 @@ constexpr const char* name_of(LogLevel level) {
     default:
       return "error";
   }
+}
+
+std::string lost_text(std::int64_t lost) { return fmt::format("{} log lines were lost: nobody read them", lost); }
+std::string lost_entry(std::int64_t lost) {
+  Json entry = Json::object();
+  entry["time"] = format_stamp(system_clock().now());
+  entry["level"] = "warning";
+  entry["message"] = lost_text(lost);
+  return entry.dump();
+}
+
+constexpr int kPatienceMs = 200;  // for who reads the log through a pipe
+
+// Whether a line can be written now without waiting for a reader. A reader that stopped must not stop the program.
+bool reader_takes_line() {
+  pollfd entry{STDERR_FILENO, POLLOUT, 0};
+  const int ready = poll(&entry, 1, sink().lost > 0 ? 0 : kPatienceMs);
+  return ready != 0;  // also on an error: writing tells which
 }
 
 }  // namespace
@@ -70,6 +91,12 @@ void log_line(LogLevel level, std::string_view message) {
   }
   line += '\n';
   const std::lock_guard lock(sink().mutex);
+  if (!reader_takes_line()) {
+    ++sink().lost;
+    return;
+  }
+  if (const std::int64_t lost = sink().lost.exchange(0); lost > 0)
+    line = (sink().json ? lost_entry(lost) : fmt::format("warning: {}", lost_text(lost))) + "\n" + line;
   if (!sink().status.empty()) line = kEraseLine + line + sink().status;
   errno = 0;
   const bool written = std::fwrite(line.data(), 1, line.size(), stderr) == line.size() && std::fflush(stderr) == 0;
@@ -79,8 +106,9 @@ void log_line(LogLevel level, std::string_view message) {
 }
 
 std::string log_trouble() {
+  if (const std::int64_t lost = sink().lost; lost > 0) return fmt::format("nobody reads it, {} lines lost", lost);
   const int error = sink().trouble;
-  return error == 0 ? std::string() : std::system_category().message(error);
+  return error == 0 ? std::string() : "disk full: " + std::system_category().message(error);
 }
 
 void set_status_line(std::string_view line) {

@@ -19,14 +19,17 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a
 
 
 class Target:
-    """A server at `url` with models `windows`, `plain` and `table`; `scores` are those of the windows of SERIES."""
+    """A server at `url` with models `windows`, `plain` and `table`; `scores` are those of the windows of SERIES.
 
-    def __init__(self, url, scores):
-        self.url, self.scores, self.session = url, scores, requests.Session()
+    `own` holds what anomctl computes besides (contribution, expected, threshold); MLServer has none of it.
+    """
+
+    def __init__(self, url, scores, own=None):
+        self.url, self.scores, self.own, self.session = url, scores, own, requests.Session()
         self.session.headers["Accept-Encoding"] = "identity"
 
     def through(self, url):
-        return Target(url, self.scores)
+        return Target(url, self.scores, self.own)
 
     def get(self, path, **options):
         return self.session.get(self.url + path, timeout=60, **options)
@@ -267,3 +270,27 @@ def triton_client(target):
 CHECKS = (health, server_metadata, model_metadata, infer_plain, infer_nested, infer_id, infer_content_type,
           infer_datatypes, infer_bytes, infer_table, infer_versions, infer_gzip, infer_without_content_type,
           infer_event_headers, generate, refusals, methods_and_paths, repository, mlflow_routes, triton_client)
+
+
+def own_outputs(target):
+    """The four outputs and the limit that anomctl gives where none is asked for."""
+    n = 3
+    answer = target.post("/v2/models/windows/infer", {"inputs": [tensor(windows(1, n), "FP64")]})
+    assert answer.status_code == 200
+    body = answer.json()
+    outputs = {o["name"]: o for o in body["outputs"]}
+    assert list(outputs) == ["score", "is_anomaly", "contribution", "expected"]
+    limit = target.own["threshold"]
+    assert body["parameters"]["threshold"] == limit
+    assert target.get("/v2/models/windows").json()["parameters"]["threshold"] == limit
+    scores = target.scores[1:1 + n]
+    shapes = {"score": [n], "is_anomaly": [n], "contribution": [n, len(COLUMNS)], "expected": [n, len(COLUMNS)]}
+    assert {name: o["shape"] for name, o in outputs.items()} == shapes
+    numpy.testing.assert_allclose(outputs["score"]["data"], scores, rtol=1e-5)
+    assert outputs["is_anomaly"]["data"] == [bool(s >= limit) for s in scores]
+    for name in ("contribution", "expected"):
+        numpy.testing.assert_allclose(numpy.reshape(outputs[name]["data"], (n, -1)), target.own[name][1:1 + n], rtol=1e-5,
+                                      atol=1e-6)
+
+
+OWN_CHECKS = (own_outputs,)

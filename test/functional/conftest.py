@@ -50,11 +50,11 @@ class Anomctl:
         assert code is None or done.returncode == code, outcome
         return outcome
 
-    def start(self, *arguments, env=None, cwd=None):
+    def start(self, *arguments, env=None, cwd=None, stderr=subprocess.PIPE):
         """Starts it and returns the Popen; stdout and stderr are pipes of text. Ended with the test."""
         process = subprocess.Popen([self.binary, *map(str, arguments)], cwd=cwd or self.folder,
                                    env=self.environment(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True)
+                                   stderr=stderr, text=True)
         self.started.append(process)
         return process
 
@@ -67,7 +67,7 @@ class Anomctl:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
-            for pipe in (process.stdout, process.stderr):
+            for pipe in filter(None, (process.stdout, process.stderr)):
                 pipe.close()
 
 

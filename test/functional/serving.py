@@ -8,11 +8,11 @@ import time
 class Server:
     """A running server; `url` is that of the protocol, `metrics_url` that of the metrics."""
 
-    def __init__(self, anomctl, *arguments, env=None, wait_ready=True):
+    def __init__(self, anomctl, *arguments, env=None, wait_ready=True, **popen):
         import requests
 
         self.session = requests.Session()
-        self.process = anomctl.start("serve", "--http-port", 0, "--metrics-port", 0, "--no-access-log", *arguments, env=env)
+        self.process = anomctl.start("serve", "--http-port", 0, "--metrics-port", 0, "--no-access-log", *arguments, env=env, **popen)
         lines = self._lines(2)
         assert len(lines) == 2, self.process.communicate(timeout=10)
         self.url = lines[0].split()[-1].removesuffix("/v2")

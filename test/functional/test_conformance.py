@@ -41,10 +41,17 @@ def ours(anomctl_in, tmp_path_factory):
                          columns=conformance.COLUMNS)
     # The scores come from another road: rows of a file, not windows of a request.
     numpy.savetxt(program.folder / "rows.csv", conformance.SERIES, delimiter=",")
-    table = program("score", "--bundle", bundle, "--input", "rows.csv", code=0).out.splitlines()[1:]
-    scores = [float(line.split(",")[1]) for line in table]
+    table = program("score", "--bundle", bundle, "--input", "rows.csv", "--details", code=0).out.splitlines()
+    rows = [dict(zip(table[0].split(","), line.split(","))) for line in table[1:]]
+
+    def of(kind):
+        return numpy.array([[float(row[f"{kind}_{c}"]) for c in conformance.COLUMNS] for row in rows])
+
+    scores = [float(row["score"]) for row in rows]
+    # What was expected is the mean of forecast and reconstruction, as gamma is 1.
+    own = {"threshold": 1.0, "contribution": of("score"), "expected": (of("forecast") + of("reconstruction")) / 2}
     server = Server(program, "--bundle", f"windows={bundle}", "--bundle", f"plain={bundle}", "--bundle", f"table={bundle}")
-    yield conformance.Target(server.url, scores)
+    yield conformance.Target(server.url, scores, own)
     assert server.stop()[0] == 143
 
 
@@ -78,7 +85,7 @@ def theirs(tmp_path_factory):
         process.wait(30)
 
 
-@pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", conformance.CHECKS + conformance.OWN_CHECKS, ids=lambda check: check.__name__)
 def test_anomctl(ours, check):
     check(ours)
 
@@ -147,6 +154,10 @@ def change_inference(change):
     return alter
 
 
+def change_output(name, change):
+    return change_inference(lambda body: [change(o) for o in body["outputs"] if o["name"] == name])
+
+
 def change_body(fragment, old, new):
     def alter(path, status, headers, body):
         return status, headers, body.replace(old, new) if fragment in path else body
@@ -167,6 +178,14 @@ ALTERATIONS = {
     "the output has another name": change_inference(lambda b: b["outputs"][0].update(name="output-2")),
     "the output has another shape": change_inference(lambda b: b["outputs"][0].update(shape=[len(b["outputs"][0]["data"])])),
     "the output has another datatype": change_inference(lambda b: b["outputs"][0].update(datatype="INT64")),
+    **{f"{name} is altered": change_output(name, change) for name, change in {
+        "score": lambda o: o["data"].__setitem__(0, o["data"][0] * 1.01),
+        "is_anomaly": lambda o: o["data"].__setitem__(0, not o["data"][0]),
+        "contribution": lambda o: o["data"].reverse(),
+        "expected": lambda o: o["data"].__setitem__(0, o["data"][0] + 1000)}.items()},
+    "expected has another shape": change_output("expected", lambda o: o.update(shape=[len(o["data"])])),
+    "the threshold is lost": change_inference(lambda b: b["parameters"].pop("threshold", None)),
+    "another threshold": change_body("/v2/models/windows", b'"threshold":1', b'"threshold":2'),
     "the id is lost": change_inference(lambda b: b.update(id="other")),
     "the version is lost": change_inference(lambda b: b.update(model_version="")),
     "a model is said to be unavailable": change_body("/index", b"READY", b"UNAVAILABLE"),
@@ -182,7 +201,7 @@ def test_the_suite_sees_an_alteration(ours, name):
         assert ours.post(f"/v2/repository/models/{model}/load").status_code == 200
     with AlteringProxy(ours, ALTERATIONS[name]) as proxy:
         target = ours.through(proxy.url)
-        for check in conformance.CHECKS:
+        for check in conformance.CHECKS + conformance.OWN_CHECKS:
             try:
                 check(target)
             except Exception as failure:  # whatever ends a check fails it

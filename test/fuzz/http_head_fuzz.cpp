@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // No header of the client can break the lines of an answer that repeats it.
   HttpResponse response;
   for (const auto& [name, value] : request->headers.items()) response.headers.add("x", value);
-  const std::string head = net::response_head(response, true, net::BodyKind::sized);
+  const std::string head = net::response_head(response, {true, false}, net::BodyKind::sized);
   if (head.find("\r\n\r\n") != head.size() - 4) std::abort();
   return 0;
 }

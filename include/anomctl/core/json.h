@@ -14,6 +14,7 @@ namespace anomctl {
 struct JsonLimits {
   std::size_t max_bytes = 64 * 1024 * 1024;
   std::size_t max_depth = 64;
+  std::size_t max_values = static_cast<std::size_t>(-1);  // scalars, arrays and objects: each costs memory
 };
 
 class Json {
@@ -96,6 +97,8 @@ struct JsonNumber {
   double real = 0;
 };
 std::optional<JsonNumber> parse_json_number(std::string_view text);
+// Whether the bytes are UTF-8 (RFC 3629).
+bool is_utf8(std::string_view text);
 
 std::vector<double> doubles(const Json& array);
 std::vector<std::string> strings(const Json& array);

@@ -18,7 +18,8 @@ struct LogSettings {
 void configure_log(const LogSettings& settings);
 void log_line(LogLevel level, std::string_view message);
 bool log_enabled(LogLevel level);
-// "No space left on device" while lines are lost because the disk is full, else empty: the last line decides.
+// "disk full: No space left on device", or that nobody reads the pipe and how many lines were lost, while lines are lost;
+// else empty: the last line decides.
 std::string log_trouble();
 // A line at the bottom of the terminal that log lines push up; "" takes it away. Only for a stderr that is a terminal.
 void set_status_line(std::string_view line);

@@ -48,6 +48,8 @@ GunzipResult gunzip(std::string_view bytes, std::size_t max_bytes, std::string& 
     state = inflate(&stream, Z_NO_FLUSH);
     out.resize(out.size() - stream.avail_out);
     if (state == Z_OK && stream.avail_in == 0 && stream.avail_out != 0) state = Z_BUF_ERROR;  // ends too early
+    // A file may have several members (RFC 1952, 2.2); anything else behind the first is damage.
+    if (state == Z_STREAM_END && stream.avail_in > 0) state = inflateReset(&stream);
   }
   inflateEnd(&stream);
   if (out.size() > max_bytes) return GunzipResult::too_large;

@@ -128,7 +128,7 @@ std::optional<std::vector<std::string>> path_segments(std::string_view path) {
   while (true) {
     const std::size_t slash = path.find('/');
     auto segment = percent_decode(path.substr(0, slash));
-    if (!segment) return std::nullopt;
+    if (!segment || !is_utf8(*segment)) return std::nullopt;
     segments.push_back(std::move(*segment));
     if (slash == std::string_view::npos) return segments;
     path.remove_prefix(slash + 1);

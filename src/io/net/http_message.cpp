@@ -5,11 +5,11 @@ namespace anomctl::net {
 namespace {
 void append_clean(std::string& out, std::string_view text) {
   for (const char c : text)
-    if (c != '\r' && c != '\n' && c != '\0') out += c;
+    if (c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f)) out += c;
 }
 }  // namespace
 
-std::string response_head(const HttpResponse& response, bool keep_alive, BodyKind kind) {
+std::string response_head(const HttpResponse& response, Persistence persist, BodyKind kind) {
   std::string head = "HTTP/1.1 " + std::to_string(response.status) + " ";
   head += http_reason(response.status);
   head += "\r\nserver: anomctl\r\n";
@@ -19,7 +19,10 @@ std::string response_head(const HttpResponse& response, bool keep_alive, BodyKin
     append_clean(head, value);
     head += "\r\n";
   }
-  if (!keep_alive) head += "connection: close\r\n";
+  if (!persist.keep_alive)
+    head += "connection: close\r\n";
+  else if (persist.must_be_said)
+    head += "connection: keep-alive\r\n";
   if (kind == BodyKind::chunked)
     head += "transfer-encoding: chunked\r\n\r\n";
   else if (response.status == 204 || response.status == 304)

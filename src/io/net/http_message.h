@@ -7,10 +7,14 @@
 
 namespace anomctl::net {
 
+struct Persistence {
+  bool keep_alive = false;
+  bool must_be_said = false;  // HTTP/1.0, where it is not the default
+};
 enum class BodyKind { sized, chunked };
 
-// Status line and header fields up to the empty line. Line breaks inside values are left out, so that no value can add
-// a field.
-std::string response_head(const HttpResponse& response, bool keep_alive, BodyKind kind);
+// Status line and header fields up to the empty line. Control characters inside values are left out (RFC 9110, 5.5), so that no
+// value can add a field.
+std::string response_head(const HttpResponse& response, Persistence persist, BodyKind kind);
 
 }  // namespace anomctl::net

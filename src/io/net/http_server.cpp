@@ -1,4 +1,5 @@
-// The only file of the server with Beast in it (it takes long to compile).
+// The server proper; with http_connection.cpp and request_reader.cpp the only files with Beast in them, which takes long
+// to compile.
 #include "anomctl/io/net/http_server.h"
 
 #include <boost/asio/co_spawn.hpp>
@@ -18,6 +19,7 @@
 
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
+#include "io/net/http_connection.h"
 #include "io/net/http_message.h"
 #include "io/net/listen_filter.h"
 #include "io/net/loops.h"
@@ -32,44 +34,20 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
+using net::chrono_of;
+using net::Connection;
+using net::Counted;
+using net::into;
+using net::linger;
+using net::origin_of;
 using net::Pending;
 using net::SteadyClock;
 using net::Waiter;
 
 namespace {
 
-std::chrono::nanoseconds chrono_of(Duration d) { return std::chrono::nanoseconds(d.ns); }
-auto into(error_code& ec) { return asio::redirect_error(asio::use_awaitable, ec); }
-
-// What drain needs of a connection; its fields are used on the connection's thread only.
-struct Connection {
-  explicit Connection(beast::tcp_stream& s) : socket(&s), executor(s.get_executor()) {}
-  beast::tcp_stream* socket;  // null once the connection has ended
-  asio::any_io_executor executor;
-  bool idle = true;
-  SteadyClock::time_point idle_since = SteadyClock::now();
-  std::shared_ptr<Pending> streaming;
-};
-
-HttpRequest origin_of(const tcp::socket& socket, bool tls) {
-  HttpRequest origin;
-  error_code ec;
-  const auto endpoint = socket.remote_endpoint(ec);
-  if (!ec) origin.peer = endpoint.address().to_string();
-  origin.tls = tls;
-  return origin;
-}
-
-class Counted {
- public:
-  explicit Counted(std::atomic<std::int64_t>& n) : n_(n) { ++n_; }
-  ~Counted() { --n_; }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-
- private:
-  std::atomic<std::int64_t>& n_;
-};
+// Beast bounds a chunk's extension and a trailer by the buffer alone.
+constexpr std::size_t kReadAhead = 64 * 1024;
 
 }  // namespace
 
@@ -79,16 +57,16 @@ struct HttpServer::Impl {
 
   const HttpServerSettings settings;
   const HttpHandler handler;
-  std::unique_ptr<asio::ssl::context> tls;
+  std::shared_ptr<asio::ssl::context> tls;  // under mutex once it runs
+  std::atomic<Nanoseconds> made_room{0};    // when idle connections were closed for new ones, steady clock
   std::atomic<bool> draining{false}, listening{true};
   int port = 0;  // what was bound
-  std::atomic<std::int64_t> connections{0}, in_flight{0};
+  std::atomic<std::int64_t> connections{0}, in_flight{0}, pending_bytes{0};
   std::mutex mutex;
   std::unordered_set<std::shared_ptr<Connection>> open;  // under mutex
   net::Loops loops;
   tcp::acceptor acceptor;  // on the first loop
 
-  void bind();
   asio::awaitable<void> accept_loop();
   void admit(tcp::socket socket);
   asio::awaitable<void> refuse_connection(tcp::socket socket);
@@ -97,28 +75,16 @@ struct HttpServer::Impl {
   template <class Stream>
   asio::awaitable<void> serve(Stream& stream, std::shared_ptr<Connection> connection, HttpRequest origin);
   template <class Stream>
-  asio::awaitable<bool> answer(Stream& stream, Connection& connection, HttpRequest request, bool keep_alive);
+  asio::awaitable<int> read_body(Stream& stream, beast::flat_buffer& buffer, net::RequestParser& parser, Counted& held,
+                                 error_code& ec);
+  template <class Stream>
+  asio::awaitable<void> refuse_request(Stream& stream, int status, std::string_view why);
+  template <class Stream>
+  asio::awaitable<bool> answer(Stream& stream, Connection& connection, HttpRequest request, net::Persistence persist);
   template <class Stream>
   asio::awaitable<void> write_stream(Stream& stream, Waiter& waiter);
-  asio::awaitable<void> linger(beast::tcp_stream& socket);
   void close_idle(Duration grace);
 };
-
-void HttpServer::Impl::bind() {
-  if (settings.tls.enabled()) tls = net::server_context(settings.tls);
-  error_code ec;
-  tcp::resolver resolver(loops.first());
-  const auto found = resolver.resolve(settings.host, std::to_string(settings.port), tcp::resolver::passive, ec);
-  if (ec || found.empty())
-    throw UsageError("host '" + settings.host + "' is no address of this machine: " + ec.message());
-  const tcp::endpoint endpoint = found.begin()->endpoint();
-  const std::string where = settings.host + ":" + std::to_string(settings.port);
-  acceptor.open(endpoint.protocol(), ec);
-  if (!ec) acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
-  if (!ec) acceptor.bind(endpoint, ec);
-  if (!ec) acceptor.listen(asio::socket_base::max_listen_connections, ec);
-  if (ec) throw failed("cannot listen on " + where + ": " + ec.message());
-}
 
 asio::awaitable<void> HttpServer::Impl::accept_loop() {
   error_code ec;
@@ -141,8 +107,14 @@ void HttpServer::Impl::admit(tcp::socket socket) {
   const bool full = connections >= settings.bounds.max_connections;
   if (full) {
     if (settings.on_refused) settings.on_refused(503);
+    // Who holds a connection without a request makes room; the next to come gets it.
+    const Nanoseconds now = system_clock().steady();
+    if (now - made_room >= 100 * kMillisecond) {
+      made_room = now;
+      close_idle(seconds(5));
+    }
     // Those that are told so are bounded too.
-    if (tls || connections >= settings.bounds.max_connections + 64) return;
+    if (settings.tls.enabled() || connections >= settings.bounds.max_connections + 64) return;
   }
   ++connections;
   asio::post(executor, [this, full, socket = std::move(socket)]() mutable {
@@ -153,7 +125,7 @@ void HttpServer::Impl::admit(tcp::socket socket) {
     const auto loop = socket.get_executor();
     if (full)
       asio::co_spawn(loop, refuse_connection(std::move(socket)), ended);
-    else if (tls)
+    else if (settings.tls.enabled())
       asio::co_spawn(loop, run_secure(std::move(socket)), ended);
     else
       asio::co_spawn(loop, run_plain(std::move(socket)), ended);
@@ -165,21 +137,10 @@ asio::awaitable<void> HttpServer::Impl::refuse_connection(tcp::socket socket) {
   stream.expires_after(std::chrono::seconds(2));
   HttpResponse response = error_response(503, "too many connections");
   response.headers.add("retry-after", "1");
-  const std::string text = net::response_head(response, false, net::BodyKind::sized) + response.body;
+  const std::string text = net::response_head(response, {}, net::BodyKind::sized) + response.body;
   error_code ec;
   co_await asio::async_write(stream, asio::buffer(text), into(ec));
   co_await linger(stream);
-}
-
-// Reads on after an answer that came before the request's end: closing at once would reset the connection under the
-// answer.
-asio::awaitable<void> HttpServer::Impl::linger(beast::tcp_stream& socket) {
-  error_code ec;
-  socket.socket().shutdown(tcp::socket::shutdown_send, ec);
-  socket.expires_after(std::chrono::seconds(1));
-  std::vector<char> sink(16 * 1024);
-  for (std::size_t total = 0; !ec && total < 8 * kMiB;)
-    total += co_await socket.async_read_some(asio::buffer(sink), into(ec));
 }
 
 asio::awaitable<void> HttpServer::Impl::run_plain(tcp::socket socket) {
@@ -190,7 +151,11 @@ asio::awaitable<void> HttpServer::Impl::run_plain(tcp::socket socket) {
 
 asio::awaitable<void> HttpServer::Impl::run_secure(tcp::socket socket) {
   HttpRequest origin = origin_of(socket, true);
-  beast::ssl_stream<beast::tcp_stream> stream(beast::tcp_stream(std::move(socket)), *tls);
+  const auto context = [&] {
+    const std::lock_guard lock(mutex);
+    return tls;
+  }();
+  beast::ssl_stream<beast::tcp_stream> stream(beast::tcp_stream(std::move(socket)), *context);
   auto& lowest = beast::get_lowest_layer(stream);
   error_code ec;
   lowest.expires_after(chrono_of(settings.bounds.header_timeout));
@@ -220,7 +185,7 @@ asio::awaitable<void> HttpServer::Impl::serve(Stream& stream, std::shared_ptr<Co
   } registration(*this, connection);
   const HttpBounds& bounds = settings.bounds;
   auto& lowest = beast::get_lowest_layer(stream);
-  beast::flat_buffer buffer;
+  beast::flat_buffer buffer(static_cast<std::size_t>(bounds.max_header_bytes) + kReadAhead);
   error_code ec;
   for (bool keep_alive = true; keep_alive;) {
     connection->idle = true;
@@ -237,37 +202,74 @@ asio::awaitable<void> HttpServer::Impl::serve(Stream& stream, std::shared_ptr<Co
     net::configure(parser, bounds);
     lowest.expires_after(chrono_of(bounds.header_timeout));
     co_await http::async_read_header(stream, buffer, parser, into(ec));
-    if (!ec && beast::iequals(parser.get()[http::field::expect], "100-continue")) {
-      static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-      co_await asio::async_write(stream, asio::buffer(kContinue.data(), kContinue.size()), into(ec));
+    if (!ec) {
+      if (const int status = net::framing_fault(parser); status != 0)
+        co_return co_await refuse_request(stream, status, net::framing_text(status));
     }
+    Counted held(pending_bytes, 0);
+    HttpRequest request = origin;
+    bool whole = true;
     if (!ec && !parser.is_done()) {
-      lowest.expires_after(chrono_of(bounds.body_timeout));
-      co_await http::async_read(stream, buffer, parser, into(ec));
+      if (settings.without_body) {
+        HttpRequest header = origin;
+        net::take_header(parser, header);
+        whole = !settings.without_body(header);
+      }
+      if (whole) {
+        if (const int status = co_await read_body(stream, buffer, parser, held, ec); status != 0)
+          co_return co_await refuse_request(stream, status, "too many request bodies are under way: try again later");
+      }
     }
     if (ec) {
-      const int status = net::refusal_of(ec);
-      if (status == 0) co_return;
-      if (settings.on_refused) settings.on_refused(status);
-      const HttpResponse response = error_response(status, net::refusal_text(status));
-      const std::string text = net::response_head(response, false, net::BodyKind::sized) + response.body;
-      lowest.expires_after(chrono_of(bounds.write_timeout));
-      co_await asio::async_write(stream, asio::buffer(text), into(ec));
-      if (!ec) co_await linger(lowest);
+      if (const int status = net::refusal_of(ec); status != 0)
+        co_await refuse_request(stream, status, net::refusal_text(status));
       co_return;
     }
-    HttpRequest request = origin;
     net::take_message(parser, request);
     lowest.expires_never();
-    keep_alive = co_await answer(stream, *connection, std::move(request), parser.get().keep_alive());
+    keep_alive = co_await answer(stream, *connection, std::move(request),
+                                 {whole && parser.get().keep_alive(), parser.get().version() < 11});
+    if (!whole) co_return co_await linger(lowest);
   }
   lowest.expires_after(std::chrono::seconds(2));
+}
+
+// Reads the body and counts it in `held` as it comes. Gives the status that refuses it, 0 for none.
+template <class Stream>
+asio::awaitable<int> HttpServer::Impl::read_body(Stream& stream, beast::flat_buffer& buffer, net::RequestParser& parser,
+                                                 Counted& held, error_code& ec) {
+  if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+    static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+    co_await asio::async_write(stream, asio::buffer(kContinue.data(), kContinue.size()), into(ec));
+  }
+  beast::get_lowest_layer(stream).expires_after(chrono_of(settings.bounds.body_timeout));
+  for (std::int64_t known = 0; !ec && !parser.is_done();) {
+    co_await http::async_read_some(stream, buffer, parser, into(ec));
+    const auto now = static_cast<std::int64_t>(parser.get().body().size());
+    held.add(now - known);
+    known = now;
+    if (pending_bytes > settings.bounds.max_pending_bytes) co_return 429;
+  }
+  co_return 0;
+}
+
+template <class Stream>
+asio::awaitable<void> HttpServer::Impl::refuse_request(Stream& stream, int status, std::string_view why) {
+  if (settings.on_refused) settings.on_refused(status);
+  HttpResponse response = error_response(status, why);
+  if (status == 429) response.headers.add("retry-after", "1");
+  const std::string text = net::response_head(response, {}, net::BodyKind::sized) + response.body;
+  auto& lowest = beast::get_lowest_layer(stream);
+  lowest.expires_after(chrono_of(settings.bounds.write_timeout));
+  error_code ec;
+  co_await asio::async_write(stream, asio::buffer(text), into(ec));
+  if (!ec) co_await linger(lowest);
 }
 
 // Waits for the handler's answer and writes it; whether the connection goes on.
 template <class Stream>
 asio::awaitable<bool> HttpServer::Impl::answer(Stream& stream, Connection& connection, HttpRequest request,
-                                               bool keep_alive) {
+                                               net::Persistence persist) {
   const bool head_only = request.method == "HEAD";
   Waiter waiter(stream.get_executor());
   const auto& pending = waiter.pending;
@@ -279,9 +281,9 @@ asio::awaitable<bool> HttpServer::Impl::answer(Stream& stream, Connection& conne
   error_code ec;
   while (!pending->response) co_await waiter.timer.async_wait(into(ec));
   HttpResponse& response = *pending->response;
-  keep_alive = keep_alive && !draining;
+  persist.keep_alive = persist.keep_alive && !draining;
   const auto kind = response.stream ? net::BodyKind::chunked : net::BodyKind::sized;
-  const std::string head = net::response_head(response, keep_alive, kind);
+  const std::string head = net::response_head(response, persist, kind);
   const std::string_view body = head_only ? std::string_view() : std::string_view(response.body);
   const std::array<asio::const_buffer, 2> parts{asio::buffer(head), asio::buffer(body.data(), body.size())};
   auto& lowest = beast::get_lowest_layer(stream);
@@ -297,7 +299,7 @@ asio::awaitable<bool> HttpServer::Impl::answer(Stream& stream, Connection& conne
     connection.streaming = nullptr;
     co_return false;
   }
-  co_return keep_alive;
+  co_return persist.keep_alive;
 }
 
 template <class Stream>
@@ -342,7 +344,8 @@ void HttpServer::Impl::close_idle(Duration grace) {
 
 HttpServer::HttpServer(HttpServerSettings settings, HttpHandler handler)
     : impl_(std::make_unique<Impl>(std::move(settings), std::move(handler))) {
-  impl_->bind();
+  if (impl_->settings.tls.enabled()) impl_->tls = net::server_context(impl_->settings.tls);
+  net::listen_on(impl_->acceptor, impl_->settings.host, impl_->settings.port);
   error_code ec;
   impl_->port = impl_->acceptor.local_endpoint(ec).port();
 }
@@ -351,6 +354,13 @@ void HttpServer::start() {
   const auto accepting = impl_->acceptor.get_executor();
   asio::post(accepting, [this, accepting] { asio::co_spawn(accepting, impl_->accept_loop(), asio::detached); });
   impl_->loops.run();
+}
+
+void HttpServer::reload_tls() {
+  if (!impl_->settings.tls.enabled()) return;
+  std::shared_ptr<asio::ssl::context> fresh = net::server_context(impl_->settings.tls);
+  const std::lock_guard lock(impl_->mutex);
+  impl_->tls = std::move(fresh);
 }
 
 int HttpServer::port() const { return impl_->port; }

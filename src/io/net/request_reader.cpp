@@ -1,8 +1,10 @@
 #include "io/net/request_reader.h"
 
 #include <boost/asio/buffer.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/read.hpp>
+#include <iterator>
 
 namespace anomctl {
 
@@ -29,15 +31,47 @@ std::string_view refusal_text(int status) {
   return "not a valid HTTP/1.1 request";
 }
 
-void take_message(RequestParser& parser, HttpRequest& request) {
-  auto& message = parser.get();
+int framing_fault(const RequestParser& parser) {
+  const auto& message = parser.get();
+  const auto count = [&](http::field name) {
+    const auto range = message.equal_range(name);
+    return std::distance(range.first, range.second);
+  };
+  if (const auto codings = count(http::field::transfer_encoding); codings > 0) {
+    if (message.version() < 11 || codings > 1) return 400;
+    if (!boost::beast::iequals(message[http::field::transfer_encoding], "chunked")) return 501;
+    if (count(http::field::content_length) > 0) return 400;
+  }
+  const auto hosts = count(http::field::host);
+  return hosts > 1 || (hosts == 0 && message.version() >= 11) ? 400 : 0;
+}
+
+std::string_view framing_text(int status) {
+  return status == 501 ? "the only transfer-encoding that is understood is chunked"
+                       : "the header needs one Host, and not more than one length of the body";
+}
+
+void take_header(const RequestParser& parser, HttpRequest& request) {
+  const auto& message = parser.get();
   request.method = message.method_string();
   request.target = message.target();
-  const std::size_t question = request.target.find('?');
-  request.path = request.target.substr(0, question);
-  request.query = question == std::string::npos ? std::string() : request.target.substr(question + 1);
+  std::string_view target = request.target;
+  // The absolute form, which a server must take (RFC 9112, 3.2.2): "http://host/path".
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!target.starts_with(scheme)) continue;
+    const std::size_t slash = target.find('/', scheme.size());
+    target = slash == std::string_view::npos ? std::string_view("/") : target.substr(slash);
+    break;
+  }
+  const std::size_t question = target.find('?');
+  request.path = target.substr(0, question);
+  request.query = question == std::string_view::npos ? std::string_view() : target.substr(question + 1);
   for (const auto& field : message) request.headers.add(field.name_string(), field.value());
-  request.body = std::move(message.body());
+}
+
+void take_message(RequestParser& parser, HttpRequest& request) {
+  take_header(parser, request);
+  request.body = std::move(parser.get().body());
 }
 
 }  // namespace net
@@ -50,7 +84,8 @@ std::optional<HttpRequest> parse_http_request(std::string_view bytes, const Http
   parser.put(boost::asio::buffer(bytes.data(), bytes.size()), ec);
   if (!ec) parser.put_eof(ec);
   status = ec ? net::refusal_of(ec) : 0;
-  if (ec || !parser.is_done()) return std::nullopt;
+  if (status == 0 && parser.is_header_done()) status = net::framing_fault(parser);
+  if (ec || status != 0 || !parser.is_done()) return std::nullopt;
   HttpRequest request;
   net::take_message(parser, request);
   return request;

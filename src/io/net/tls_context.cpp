@@ -19,8 +19,9 @@ void use_pair(ssl::context& context, const fs::path& cert_file, const fs::path& 
   context.use_certificate_chain_file(cert_file.string(), ec);
   check(ec, "TLS certificate", cert_file);
   context.use_private_key_file(key_file.string(), ssl::context::pem, ec);
-  check(ec, "TLS key", key_file);
-  if (SSL_CTX_check_private_key(context.native_handle()) != 1)
+  const bool other_pair = ERR_GET_LIB(static_cast<unsigned long>(ec.value())) == ERR_LIB_X509;
+  if (!other_pair) check(ec, "TLS key", key_file);
+  if (other_pair || SSL_CTX_check_private_key(context.native_handle()) != 1)
     throw input_error("TLS key " + key_file.string() + " does not belong to certificate " + cert_file.string());
 }
 
@@ -35,6 +36,9 @@ std::unique_ptr<ssl::context> server_context(const TlsServerSettings& settings) 
     context->load_verify_file(settings.client_ca_file.string(), ec);
     check(ec, "TLS client authority", settings.client_ca_file);
     context->set_verify_mode(ssl::verify_peer | ssl::verify_fail_if_no_peer_cert);
+    // Without it OpenSSL refuses to resume a session of a client with a certificate.
+    static constexpr unsigned char kContext[] = "anomctl";
+    SSL_CTX_set_session_id_context(context->native_handle(), kContext, sizeof kContext - 1);
   }
   return context;
 }

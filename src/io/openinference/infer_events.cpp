@@ -1,10 +1,15 @@
 #include "io/openinference/infer_events.h"
 
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <utility>
 
 namespace anomctl::v2 {
+
+namespace {
+constexpr std::size_t kMostDimensions = 16;
+}  // namespace
 
 bool InferEvents::push(In in) {
   if (stack_.size() >= limits_.max_depth) {
@@ -42,8 +47,13 @@ bool InferEvents::start_object() {
   }
   switch (top()) {
     case In::root:
+      wrong_kind_at_root(key_ != Key::parameters);
       return push(key_ == Key::parameters ? In::parameters : In::ignored);
     case In::inputs:
+      if (inputs.size() >= limits_.max_tensors) {
+        stopped = "more than " + std::to_string(limits_.max_tensors) + " inputs";
+        return false;
+      }
       inputs.emplace_back();
       inputs.back().begin = position;
       return push(In::input);
@@ -52,6 +62,10 @@ bool InferEvents::start_object() {
       wrong_kind("", "");
       return push(In::ignored);
     case In::outputs:
+      if (request.outputs.size() >= limits_.max_tensors) {
+        stopped = "more than " + std::to_string(limits_.max_tensors) + " outputs";
+        return false;
+      }
       request.outputs.emplace_back();
       return push(In::output);
     case In::output:
@@ -84,6 +98,10 @@ bool InferEvents::start_array() {
         request.outputs.clear();
         return push(In::outputs);
       }
+      wrong_kind_at_root(true);
+      return push(In::ignored);
+    case In::shape:
+      note_fault({shape_location(), "int_type", "Input should be a valid integer"});
       return push(In::ignored);
     case In::input: {
       RawInput& input = inputs.back();
@@ -154,7 +172,9 @@ bool InferEvents::null() {
     inputs.back().tensor.numbers.push_back(std::numeric_limits<double>::quiet_NaN());
     return element();
   }
-  return true;  // an optional field that is null is a field left out
+  // An optional field that is null is a field left out; inputs is none.
+  if (!stack_.empty() && top() == In::root && key_ == Key::inputs) wrong_kind_at_root(true);
+  return true;
 }
 
 bool InferEvents::boolean(bool value) {
@@ -175,7 +195,9 @@ bool InferEvents::whole(std::int64_t value) {
     if (top() == In::data) return number(static_cast<double>(value));
     if (top() == In::shape) {
       inputs.back().tensor.shape.push_back(value);
-      return true;
+      if (inputs.back().tensor.shape.size() <= kMostDimensions) return true;
+      stopped = "a shape has more than " + std::to_string(kMostDimensions) + " dimensions";
+      return false;
     }
     if (top() == In::input_parameters && key_ == Key::binary_data_size && value >= 0) {
       inputs.back().binary_bytes = static_cast<std::uint64_t>(value);
@@ -191,8 +213,12 @@ bool InferEvents::number(double value) {
     inputs.back().tensor.numbers.push_back(value);
     return element();
   }
-  if (!stack_.empty() && top() == In::shape)
-    faults.push_back({input_location("shape"), "int_from_float", "Input should be a valid integer"});
+  if (!stack_.empty() && top() == In::shape) {
+    // A float that is whole is taken, as Python's servers take it.
+    if (std::trunc(value) == value && std::abs(value) < 1e15) return whole(static_cast<std::int64_t>(value));
+    note_fault({shape_location(), "int_from_float", "Input should be a valid integer"});
+    return true;
+  }
   scalar_elsewhere(false);
   return true;
 }
@@ -221,6 +247,13 @@ bool InferEvents::text(std::string_view value) {
     case In::output:
       if (key_ == Key::name) request.outputs.back().name = value;
       break;
+    case In::shape: {
+      std::int64_t size = 0;
+      const auto result = std::from_chars(value.data(), value.data() + value.size(), size);
+      if (result.ec == std::errc() && result.ptr == value.data() + value.size()) return whole(size);
+      note_fault({shape_location(), "int_parsing", "Input should be a valid integer"});
+      return true;
+    }
     case In::data:
       inputs.back().has_text = true;
       inputs.back().tensor.texts.emplace_back(value);
@@ -232,6 +265,10 @@ bool InferEvents::text(std::string_view value) {
   return true;
 }
 
+void InferEvents::note_fault(TypeFault fault) {
+  if (faults.size() < kMostFaults) faults.push_back(std::move(fault));
+}
+
 std::string InferEvents::input_location(std::string_view field) const {
   return "[\"body\",\"inputs\"," + std::to_string(inputs.size() - 1) + ",\"" + std::string(field) + "\"]";
 }
@@ -240,8 +277,8 @@ std::string InferEvents::input_location(std::string_view field) const {
 void InferEvents::wrong_kind(std::string_view type, std::string_view message) {
   RawInput& input = inputs.back();
   auto fault = [&](std::string_view field, std::string_view fallback_type, std::string_view fallback) {
-    faults.push_back({input_location(field), std::string(type.empty() ? fallback_type : type),
-                      std::string(message.empty() ? fallback : message)});
+    note_fault({input_location(field), std::string(type.empty() ? fallback_type : type),
+                std::string(message.empty() ? fallback : message)});
   };
   if (key_ == Key::name) {
     input.has_name = true;
@@ -258,17 +295,38 @@ void InferEvents::wrong_kind(std::string_view type, std::string_view message) {
   }
 }
 
+std::string InferEvents::shape_location() const {
+  return "[\"body\",\"inputs\"," + std::to_string(inputs.size() - 1) + ",\"shape\"," +
+         std::to_string(inputs.back().tensor.shape.size()) + "]";
+}
+
+// A field of the request that holds something else than it should.
+void InferEvents::wrong_kind_at_root(bool wrong) {
+  if (!wrong) return;
+  if (key_ == Key::inputs) {
+    has_inputs = true;
+    note_fault({R"(["body","inputs"])", "list_type", "Input should be a valid list"});
+  } else if (key_ == Key::outputs) {
+    note_fault({R"(["body","outputs"])", "list_type", "Input should be a valid list"});
+  } else if (key_ == Key::id) {
+    note_fault({R"(["body","id"])", "string_type", "Input should be a valid string"});
+  } else if (key_ == Key::parameters) {
+    note_fault({R"(["body","parameters"])", "model_attributes_type",
+                "Input should be a valid dictionary or object to extract fields from"});
+  }
+}
+
 // A scalar that stands where no scalar was read above.
 void InferEvents::scalar_elsewhere(bool is_text) {
   if (stack_.empty()) return;
-  if (top() == In::root && key_ == Key::inputs) {
-    has_inputs = true;
-    faults.push_back({R"(["body","inputs"])", "list_type", "Input should be a valid list"});
+  if (top() == In::root) {
+    wrong_kind_at_root(key_ != Key::id || !is_text);
+  } else if (top() == In::outputs) {
+    note_fault({R"(["body","outputs"])", "model_attributes_type",
+                "Input should be a valid dictionary or object to extract fields from"});
   } else if (top() == In::inputs) {
-    faults.push_back({R"(["body","inputs"])", "model_attributes_type",
-                      "Input should be a valid dictionary or object to extract fields from"});
-  } else if (top() == In::shape && is_text) {
-    faults.push_back({input_location("shape"), "int_parsing", "Input should be a valid integer"});
+    note_fault({R"(["body","inputs"])", "model_attributes_type",
+                "Input should be a valid dictionary or object to extract fields from"});
   } else if (top() == In::input) {
     const bool text_field = key_ == Key::name || key_ == Key::datatype;
     if (text_field != is_text || key_ == Key::shape || key_ == Key::data) wrong_kind("", "");

@@ -24,6 +24,8 @@ struct RawInput {
   std::size_t begin = 0, end = 0;    // of the object in the JSON text
 };
 
+inline constexpr std::size_t kMostFaults = 16;  // that are kept and told
+
 // A value of the wrong kind: where, and what was wanted.
 struct TypeFault {
   std::string location, type, message;
@@ -90,6 +92,9 @@ class InferEvents {
   void wrong_kind(std::string_view type, std::string_view message);
   std::string input_location(std::string_view field) const;
   void scalar_elsewhere(bool is_text);
+  void wrong_kind_at_root(bool wrong);
+  std::string shape_location() const;
+  void note_fault(TypeFault fault);
 
   const InferLimits limits_;
   std::vector<In> stack_;

@@ -3,6 +3,7 @@
 #include <rapidjson/error/en.h>
 #include <rapidjson/reader.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -15,7 +16,6 @@ namespace anomctl::v2 {
 namespace {
 
 constexpr std::size_t kLongestEcho = 64 * 1024;
-constexpr std::size_t kMostFaults = 16;
 
 std::string quoted(std::string_view text) { return Json(text).dump(); }
 
@@ -143,6 +143,16 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return text + (shape.size() == 1 ? ",)" : ")");
 }
 
+// One size may be -1: what the others leave of `elements`, as numpy reshapes.
+void fill_in_size(std::vector<std::int64_t>& shape, std::size_t elements) {
+  const auto open = std::find(shape.begin(), shape.end(), -1);
+  if (open == shape.end() || std::count(shape.begin(), shape.end(), -1) > 1) return;
+  std::vector<std::int64_t> others(shape.begin(), open);
+  others.insert(others.end(), open + 1, shape.end());
+  const auto known = element_count(others, elements);
+  if (known && *known > 0 && elements % *known == 0) *open = static_cast<std::int64_t>(elements / *known);
+}
+
 // Takes the tensor's bytes off the front of `blob`.
 std::optional<Refusal> take_binary(RawInput& input, std::string_view& blob) {
   InferInput& tensor = input.tensor;
@@ -179,6 +189,7 @@ std::optional<Refusal> check_values(RawInput& input, const InferLimits& limits) 
   if (input.ragged) return bad_request(who + ": its nested data is ragged");
   if (input.has_null && !limits.allow_not_finite) return bad_request(who + " holds null: missing values are refused");
   const std::size_t size = text ? tensor.texts.size() : tensor.numbers.size();
+  fill_in_size(tensor.shape, size);
   const auto wanted = element_count(tensor.shape, limits.max_elements);
   if (!wanted) return bad_request(who + ": shape " + shape_text(tensor.shape) + " is negative or too large");
   if (*wanted != size)
@@ -228,6 +239,10 @@ std::variant<InferRequest, Refusal> parse_infer_request(std::string_view body, s
     if (details.size() < kMostFaults) details.push_back({f.type, f.location, f.message, "null", ""});
   for (std::size_t i = 0; i < events.inputs.size() && details.size() < kMostFaults; ++i)
     check_fields(events.inputs[i], i, json, details);
+  for (std::size_t i = 0; i < events.request.outputs.size() && details.size() < kMostFaults; ++i)
+    if (events.request.outputs[i].name.empty())
+      details.push_back(
+          {"missing", "[\"body\",\"outputs\"," + std::to_string(i) + ",\"name\"]", "Field required", "null", ""});
   if (!details.empty()) return refusal_of(details);
   InferRequest request = std::move(events.request);
   for (RawInput& input : events.inputs) {

@@ -9,7 +9,8 @@ namespace anomctl::serve {
 
 namespace {
 
-constexpr std::size_t kMostQuestions = 64;  // tokens that wait for their hash; more are answered 429
+constexpr std::size_t kMostQuestions = 64;    // tokens that wait for their hash; more are answered 429
+constexpr std::ptrdiff_t kMostOfOneName = 4;  // guesses at one caller must not keep the others out
 constexpr std::size_t kLongestToken = 512;
 
 AccessDecision refuse(int status, const std::string& message, const std::string& user = {}) {
@@ -35,6 +36,16 @@ std::string_view bearer(const HttpRequest& request) {
   if (space == std::string_view::npos || !equal_ignoring_case(field.substr(0, space), "bearer")) return {};
   const std::size_t begin = field.find_first_not_of(' ', space);
   return begin == std::string_view::npos ? std::string_view() : field.substr(begin);
+}
+
+// A browser says so. Without tokens a page that the operator visits could else unload a model on loopback.
+bool from_foreign_page(const HttpRequest& request) {
+  const std::string_view site = request.headers.get("sec-fetch-site");
+  if (site == "cross-site" || site == "same-site") return true;
+  const std::string_view origin = request.headers.get("origin");
+  if (origin.empty()) return false;
+  const std::size_t host = origin.find("://");
+  return host == std::string_view::npos || origin.substr(host + 3) != request.headers.get("host");
 }
 
 }  // namespace
@@ -79,11 +90,14 @@ void Access::reload(bool only_changed) {
       seen_ = text;
     }
     auto fresh = std::make_shared<ApiTokens>(text, file_.string());
-    if (fresh->empty()) throw UsageError(file_.string() + " lets nobody in");
+    const bool nobody = fresh->empty();  // who was taken out is out, also the last one
     const std::lock_guard lock(mutex_);
     tokens_ = std::move(fresh);
     said_.clear();
-    log_info("{}: API tokens read anew", file_.string());
+    if (nobody)
+      log_warning("{} lists nobody: every request that needs a caller is refused", file_.string());
+    else
+      log_info("{}: API tokens read anew", file_.string());
   } catch (const Error& e) {
     // Said once, not at every look.
     const std::lock_guard lock(mutex_);
@@ -94,6 +108,8 @@ void Access::reload(bool only_changed) {
 }
 
 void Access::decide(const HttpRequest& request, Scope scope, Decided decided) {
+  if (from_foreign_page(request) && scope == Scope::admin)
+    return decided(refuse(403, "a page of another site may not change what is served"));
   if (scope == Scope::none || (file_.empty() && !certificates_)) return decided({request.client_name, std::nullopt});
   const auto known = tokens();
   const std::string_view token = bearer(request);
@@ -102,7 +118,11 @@ void Access::decide(const HttpRequest& request, Scope scope, Decided decided) {
     if (const auto caller = known->remembered(token)) return decided(judge(*caller, scope));
     {
       const std::lock_guard lock(mutex_);
-      if (!stopping_ && questions_.size() < kMostQuestions) {
+      const std::string_view name = token.substr(0, token.find('.'));
+      const auto same = std::count_if(questions_.begin(), questions_.end(), [&](const Question& q) {
+        return std::string_view(q.token).substr(0, q.token.find('.')) == name;
+      });
+      if (!stopping_ && questions_.size() < kMostQuestions && same < kMostOfOneName) {
         questions_.push_back({known, std::string(token), scope, std::move(decided)});
         news_.notify_one();
         return;
@@ -124,6 +144,18 @@ void Access::decide(const HttpRequest& request, Scope scope, Decided decided) {
         refuse(403, "the certificate of '" + request.client_name + "' is not listed here", request.client_name));
   }
   decided(refuse(401, "an API token is needed: Authorization: Bearer TOKEN"));
+}
+
+bool Access::refuses(const HttpRequest& header, Scope scope) const {
+  if (scope == Scope::none || (file_.empty() && !certificates_)) return false;
+  const auto known = tokens();
+  const std::string_view token = bearer(header);
+  if (known && !token.empty()) {
+    if (token.size() > kLongestToken || !known->knows_name(token)) return true;
+    const auto caller = known->remembered(token);
+    return caller && !caller->scopes.has(scope);
+  }
+  return !certificates_ || header.client_name.empty();
 }
 
 void Access::work() {

@@ -34,6 +34,8 @@ class Access {
 
   using Decided = std::function<void(AccessDecision)>;
   void decide(const HttpRequest& request, Scope scope, Decided decided);
+  // Whether `decide` will refuse: told at once, from the header alone, where no hash is needed for it.
+  bool refuses(const HttpRequest& header, Scope scope) const;
   // Reads the file again where it has changed, or in any case; a file that cannot be used leaves the tokens before in
   // force and says so.
   void reload(bool only_changed);

@@ -25,10 +25,37 @@ std::string request_id(const HttpRequest& request) {
   return harmless ? std::string(given) : random_hex(8);
 }
 
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+// Whether Accept-Encoding names gzip (or *) with a weight above 0.
 bool accepts_gzip(const HttpRequest& request) {
-  const std::string_view accepted = request.headers.get("accept-encoding");
-  const std::size_t at = accepted.find("gzip");
-  return at != std::string_view::npos && accepted.substr(at, 8) != "gzip;q=0";
+  std::string_view left = request.headers.get("accept-encoding");
+  bool any = false;
+  while (!left.empty()) {
+    const std::size_t comma = left.find(',');
+    std::string_view coding = left.substr(0, comma);
+    left = comma == std::string_view::npos ? std::string_view() : left.substr(comma + 1);
+    bool wanted = true;
+    if (const std::size_t at = coding.find(';'); at != std::string_view::npos) {
+      const std::string_view weight = trimmed(coding.substr(at + 1));
+      wanted = !weight.starts_with("q=0") || weight.find_first_of("123456789") != std::string_view::npos;
+      coding = coding.substr(0, at);
+    }
+    if (equal_ignoring_case(trimmed(coding), "gzip")) return wanted;
+    if (trimmed(coding) == "*") any = wanted;
+  }
+  return any;
+}
+
+// Made-up methods share one name: a scanner must not fill the memory with names.
+std::string method_label(const std::string& method) {
+  for (const char* known : {"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"})
+    if (method == known) return method;
+  return "other";
 }
 
 // Nothing that could break a log line.
@@ -54,7 +81,8 @@ Exchange::Exchange(HttpRequest request, Reply reply, Metrics& metrics, Settings 
       settings_(settings),
       start_(system_clock().steady()),
       id_(request_id(request_)) {
-  metrics_.change("rest_server_requests_in_progress", {{"app_name", "anomctl"}, {"method", request_.method}}, 1);
+  metrics_.change("rest_server_requests_in_progress",
+                  {{"app_name", "anomctl"}, {"method", method_label(request_.method)}}, 1);
 }
 
 double Exchange::seconds() const { return static_cast<double>(system_clock().steady() - start_) / 1e9; }
@@ -69,11 +97,12 @@ void Exchange::answer(HttpResponse response) {
     response.headers.add("vary", "Accept-Encoding");
   }
   const double took = seconds();
-  metrics_.change("rest_server_requests_in_progress", {{"app_name", "anomctl"}, {"method", request_.method}}, -1);
+  metrics_.change("rest_server_requests_in_progress",
+                  {{"app_name", "anomctl"}, {"method", method_label(request_.method)}}, -1);
   // Paths that are not known share one name: a scanner must not fill the memory with names.
   if (counted) {
     const MetricLabels labels{{"app_name", "anomctl"},
-                              {"method", request_.method},
+                              {"method", method_label(request_.method)},
                               {"path", route.empty() ? "unknown" : route},
                               {"status_code", std::to_string(response.status)}};
     metrics_.add("rest_server_requests_total", labels);

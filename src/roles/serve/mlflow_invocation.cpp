@@ -5,10 +5,14 @@
 
 #include "anomctl/core/error.h"
 #include "anomctl/core/json.h"
+#include "anomctl/data/csv.h"
+#include "anomctl/io/net/http.h"
 
 namespace anomctl::serve {
 
 namespace {
+
+constexpr std::size_t kMostValues = 1 << 21;  // of the document that is built: at most some 200 MB
 
 double value_of(const Json& json, const v2::InferLimits& limits) {
   if (json.is_null() && limits.allow_not_finite) return std::numeric_limits<double>::quiet_NaN();
@@ -73,13 +77,44 @@ v2::InferRequest of_records(const Json& records, const Bundle& bundle, const v2:
   return request;
 }
 
+// A header line with the names of the columns, then a row a line.
+v2::InferRequest of_csv(std::string_view body, const v2::InferLimits& limits) {
+  v2::InferRequest request;
+  request.content_type = "pd";
+  CsvReader reader(bytes_of(std::string(body)), "request body");
+  std::vector<std::string_view> cells;
+  if (!reader.next(cells)) throw input_error("the CSV has no header line");
+  for (const std::string_view name : cells) request.inputs.push_back(column(std::string(trim(name))));
+  while (reader.next(cells)) {
+    if (cells.empty()) continue;
+    if (cells.size() != request.inputs.size())
+      throw reader.error("the row has another number of cells than the header");
+    for (std::size_t c = 0; c < cells.size(); ++c) {
+      const auto number =
+          is_missing_cell(cells[c]) ? std::optional(std::numeric_limits<double>::quiet_NaN()) : parse_number(cells[c]);
+      if (!number) throw reader.error(shown(cells[c]) + " is no number");
+      if (!std::isfinite(*number) && !limits.allow_not_finite)
+        throw reader.error(shown(cells[c]) + " is not finite: missing values are refused");
+      request.inputs[c].numbers.push_back(*number);
+    }
+  }
+  return request;
+}
+
 }  // namespace
 
-std::variant<v2::InferRequest, v2::Refusal> read_invocation(std::string_view body, const Bundle& bundle,
-                                                            const v2::InferLimits& limits) {
+std::variant<v2::InferRequest, v2::Refusal> read_invocation(std::string_view body, std::string_view content_type,
+                                                            const Bundle& bundle, const v2::InferLimits& limits) {
   try {
-    const Json json = Json::parse(body, "request body",
-                                  {.max_bytes = std::max<std::size_t>(body.size(), 1), .max_depth = limits.max_depth});
+    if (equal_ignoring_case(content_type.substr(0, content_type.find(';')), "text/csv")) {
+      v2::InferRequest request = of_csv(body, limits);
+      for (v2::InferInput& input : request.inputs)
+        input.shape.resize(1, static_cast<std::int64_t>(input.numbers.size()));
+      return request;
+    }
+    const Json json = Json::parse(
+        body, "request body",
+        {.max_bytes = std::max<std::size_t>(body.size(), 1), .max_depth = limits.max_depth, .max_values = kMostValues});
     v2::InferRequest request;
     if (const Json* split = json.find("dataframe_split")) {
       request = of_split(*split, limits);

@@ -12,7 +12,7 @@ namespace anomctl::serve {
 // {"inputs": nested array or {name: nested array}}, {"instances": nested array}, {"dataframe_split": {"columns",
 // "data"}} or
 // {"dataframe_records": [{column: value}]}.
-std::variant<v2::InferRequest, v2::Refusal> read_invocation(std::string_view body, const Bundle& bundle,
-                                                            const v2::InferLimits& limits);
+std::variant<v2::InferRequest, v2::Refusal> read_invocation(std::string_view body, std::string_view content_type,
+                                                            const Bundle& bundle, const v2::InferLimits& limits);
 
 }  // namespace anomctl::serve

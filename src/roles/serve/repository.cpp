@@ -1,5 +1,8 @@
 #include "roles/serve/repository.h"
 
+#include <fmt/format.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -14,10 +17,13 @@ namespace {
 std::string fingerprint(const fs::path& folder) {
   std::string text;
   for (const char* name : {kBundleFile, kWeightsFile}) {
-    std::error_code ec;
-    const auto size = fs::file_size(folder / name, ec);
-    const auto time = fs::last_write_time(folder / name, ec);
-    text += ec ? "-;" : std::to_string(size) + "@" + std::to_string(time.time_since_epoch().count()) + ";";
+    // Size and time alone miss a link that now leads to another folder whose files were packed with equal times.
+    struct stat facts {};
+    if (stat((folder / name).c_str(), &facts) != 0)
+      text += "-;";
+    else
+      text += fmt::format("{}@{}.{}:{}:{}.{};", facts.st_size, facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec,
+                          facts.st_ino, facts.st_ctim.tv_sec, facts.st_ctim.tv_nsec);
   }
   return text;
 }
@@ -29,8 +35,9 @@ bool version_before(const std::string& a, const std::string& b) {
 
 }  // namespace
 
-Repository::Repository(std::vector<ModelSource> sources, ModelFactory factory, BatchSettings batching, Hooks hooks)
-    : factory_(std::move(factory)), batching_(batching), hooks_(std::move(hooks)) {
+Repository::Repository(std::vector<ModelSource> sources, ModelFactory factory, BatchSettings batching, Hooks hooks,
+                       Look look)
+    : factory_(std::move(factory)), batching_(batching), hooks_(std::move(hooks)), look_(std::move(look)) {
   for (ModelSource& source : sources) {
     // A bundle that cannot be read now keeps its folder's name until it can.
     if (source.name.empty()) {
@@ -83,10 +90,17 @@ void Repository::work(Duration watch) {
       } else if (!task.only_changed) {
         continue;  // woken for the retired ones, which end here
       }
+    }
+    discover();
+    {
+      const std::lock_guard lock(mutex_);
       for (std::size_t i = 0; i < entries_.size(); ++i) {
         Entry& entry = entries_[i];
-        if (!entry.wanted || (!task.name.empty() && entry.source.name != task.name)) continue;
-        if (!task.only_changed || settled_change(entry)) chosen.push_back(i);
+        const bool never_seen = entry.late && entry.seen.empty();
+        if (!(entry.wanted || never_seen) || (!task.name.empty() && entry.source.name != task.name)) continue;
+        if (task.only_changed && !settled_change(entry)) continue;
+        entry.wanted = true;
+        chosen.push_back(i);
       }
     }
     for (const auto& old : retired) old->batcher->drain();
@@ -94,6 +108,29 @@ void Repository::work(Duration watch) {
     for (const std::size_t i : chosen)
       if (const std::string why = load_entry(i); !why.empty()) error = why;
     if (task.done) task.done(error);
+  }
+}
+
+// Takes in what was copied in since the last look.
+void Repository::discover() {
+  if (!look_) return;
+  std::vector<ModelSource> found;
+  try {
+    found = look_();
+  } catch (const std::exception& e) {
+    return log_warning("{}", e.what());
+  }
+  const std::lock_guard lock(mutex_);
+  for (ModelSource& source : found) {
+    const bool known = std::any_of(entries_.begin(), entries_.end(), [&](const Entry& e) {
+      return e.source.name == source.name && e.source.version == source.version;
+    });
+    if (known) continue;
+    Entry entry;
+    entry.source = std::move(source);
+    entry.wanted = entry.loading = false;
+    entry.late = true;
+    entries_.push_back(std::move(entry));
   }
 }
 
@@ -177,7 +214,7 @@ std::string Repository::not_ready() const {
   const std::lock_guard lock(mutex_);
   if (entries_.empty()) return "no model was given";
   for (const Entry& entry : entries_) {
-    if (entry.served || !entry.wanted) continue;
+    if (entry.served || !entry.wanted || entry.late) continue;
     if (entry.loading) return "model " + entry.source.name + " is loading";
     return "model " + entry.source.name + " could not be loaded: " + entry.reason;
   }
@@ -200,8 +237,16 @@ Json Repository::index(bool only_ready) const {
 }
 
 bool Repository::load(const std::string& name, std::function<void(std::string)> done) {
-  const std::lock_guard lock(mutex_);
   bool known = false;
+  if (look_) {
+    try {
+      const auto found = look_();
+      known = std::any_of(found.begin(), found.end(), [&](const ModelSource& s) { return s.name == name; });
+    } catch (const std::exception& e) {
+      log_warning("{}", e.what());
+    }
+  }
+  const std::lock_guard lock(mutex_);
   for (Entry& entry : entries_) {
     if (entry.source.name != name) continue;
     known = true;
@@ -219,7 +264,7 @@ bool Repository::unload(const std::string& name) {
   bool known = false;
   for (Entry& entry : entries_) {
     if (entry.source.name != name) continue;
-    known = true;
+    known = known || entry.wanted;
     entry.wanted = entry.loading = false;
     entry.reason.clear();
     replace(entry, nullptr);
@@ -251,20 +296,24 @@ void Repository::drain() {
   for (const auto& served : models) served->batcher->drain();
 }
 
-std::vector<ModelSource> scan_repository(const fs::path& root) {
+std::vector<ModelSource> scan_repository(const fs::path& root, std::vector<fs::path>* left_out) {
   std::error_code ec;
   if (!fs::is_directory(root, ec)) throw input_error("model repository " + root.string() + " is no folder");
   std::vector<ModelSource> sources;
   for (const auto& model : fs::directory_iterator(root)) {
-    if (!model.is_directory()) continue;
     const std::string name = model.path().filename().string();
+    if (!model.is_directory() || name.front() == '.') continue;
     if (fs::exists(model.path() / kBundleFile)) {
       sources.push_back({name, "1", model.path()});
       continue;
     }
-    for (const auto& version : fs::directory_iterator(model.path()))
-      if (version.is_directory() && fs::exists(version.path() / kBundleFile))
-        sources.push_back({name, version.path().filename().string(), version.path()});
+    const std::size_t before = sources.size();
+    for (const auto& version : fs::directory_iterator(model.path())) {
+      const std::string number = version.path().filename().string();
+      if (number.front() != '.' && version.is_directory() && fs::exists(version.path() / kBundleFile))
+        sources.push_back({name, number, version.path()});
+    }
+    if (sources.size() == before && left_out) left_out->push_back(model.path());
   }
   std::sort(sources.begin(), sources.end(), [](const ModelSource& a, const ModelSource& b) {
     return a.name != b.name ? a.name < b.name : version_before(a.version, b.version);

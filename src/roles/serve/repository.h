@@ -32,7 +32,11 @@ class Repository {
     // A model takes the place of another; either may be null. Called in turn; must not call the repository.
     std::function<void(const ServedModel* before, const ServedModel* now)> on_change;
   };
-  Repository(std::vector<ModelSource> sources, ModelFactory factory, BatchSettings batching, Hooks hooks);
+  // `look` finds what may be loaded besides: asked again at each load and look, so that a model that was copied in
+  // later can be loaded without a restart. Empty: only `sources`.
+  using Look = std::function<std::vector<ModelSource>()>;
+  Repository(std::vector<ModelSource> sources, ModelFactory factory, BatchSettings batching, Hooks hooks,
+             Look look = {});
   ~Repository();
   Repository(const Repository&) = delete;
   Repository& operator=(const Repository&) = delete;
@@ -53,6 +57,7 @@ class Repository {
   // Answers through `done`, from the loading thread: empty when it went well, else why not. False for a name that is
   // not known.
   bool load(const std::string& name, std::function<void(std::string error)> done);
+  // False for a name that is not known or not loaded.
   bool unload(const std::string& name);
   void reload_all();
   // Takes no more work and finishes the requests of every model.
@@ -64,6 +69,7 @@ class Repository {
     std::shared_ptr<ServedModel> served;
     bool wanted = true;  // false: unloaded by request
     bool loading = true;
+    bool late = false;    // found after the start: its failure does not make the server unready
     std::string reason;   // of the last failed load
     std::string seen;     // fingerprint of the folder at the last load
     std::string changed;  // fingerprint seen once, to be loaded when it is seen again
@@ -74,6 +80,7 @@ class Repository {
     std::function<void(std::string)> done;
   };
   void work(Duration watch);
+  void discover();
   std::string load_entry(std::size_t index);
   bool settled_change(Entry& entry);
   void replace(Entry& entry, std::shared_ptr<ServedModel> served);
@@ -82,6 +89,7 @@ class Repository {
   const ModelFactory factory_;
   const BatchSettings batching_;
   const Hooks hooks_;
+  const Look look_;
   mutable std::mutex mutex_;
   std::condition_variable news_;
   std::vector<Entry> entries_;  // under mutex_, as are the next three
@@ -91,7 +99,8 @@ class Repository {
   std::thread worker_;
 };
 
-// The bundles below `root`: ROOT/NAME/bundle.json, or ROOT/NAME/VERSION/bundle.json.
-std::vector<ModelSource> scan_repository(const fs::path& root);
+// The bundles below `root`: ROOT/NAME/bundle.json, or ROOT/NAME/VERSION/bundle.json; what begins with '.' is none.
+// `left_out`: folders that hold no bundle.
+std::vector<ModelSource> scan_repository(const fs::path& root, std::vector<fs::path>* left_out = nullptr);
 
 }  // namespace anomctl::serve

@@ -1,5 +1,6 @@
 #include "anomctl/roles/serve.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <signal.h>
 
@@ -31,13 +32,47 @@ std::vector<serve::ModelSource> sources_of(const ServeSettings& settings) {
     source.folder = named ? text.substr(equals + 1) : text;
     sources.push_back(std::move(source));
   }
-  if (!settings.model_repository.empty())
-    for (serve::ModelSource& source : serve::scan_repository(settings.model_repository))
-      sources.push_back(std::move(source));
+  if (settings.model_repository.empty()) return sources;
+  std::vector<fs::path> left_out;
+  for (serve::ModelSource& source : serve::scan_repository(settings.model_repository, &left_out))
+    sources.push_back(std::move(source));
+  for (const fs::path& folder : left_out)
+    log_warning("{} holds no bundle ({} or VERSION/{})", folder.string(), kBundleFile, kBundleFile);
   return sources;
 }
 
-bool is_loopback(const std::string& host) { return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0; }
+// Changes when a certificate or its key is replaced.
+std::string tls_content(const TlsServerSettings& tls) {
+  if (!tls.enabled()) return {};
+  try {
+    return read_file(tls.cert_file, kMiB) + read_file(tls.key_file, kMiB) +
+           (tls.client_ca_file.empty() ? std::string() : read_file(tls.client_ca_file, kMiB));
+  } catch (const Error&) {
+    return {};  // reload_tls tells why
+  }
+}
+
+void reload_tls(const std::vector<HttpServer*>& servers) {
+  try {
+    for (HttpServer* server : servers) server->reload_tls();
+    log_info("TLS certificate and key read anew");
+  } catch (const Error& e) {
+    log_error("{}; the certificate before stays in use", e.what());
+  }
+}
+
+// A name that only looks like one ("127.example.org") is resolved elsewhere.
+bool is_loopback(const std::string& host) {
+  in_addr v4{};
+  in6_addr v6{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24U) == 127;
+  if (inet_pton(AF_INET6, host.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
+  return host == "localhost";
+}
+
+std::string host_in_url(const std::string& host) {
+  return host.find(':') == std::string::npos ? host : "[" + host + "]";
+}
 
 std::string scheme_of(const ServeSettings& settings) { return settings.tls.enabled() ? "https" : "http"; }
 
@@ -77,6 +112,14 @@ void validate(const ServeSettings& settings) {
     throw UsageError("tls_cert_file and tls_key_file belong together: give both or none");
   if (!settings.tls.client_ca_file.empty() && !settings.tls.enabled())
     throw UsageError("tls_client_ca_file needs tls_cert_file and tls_key_file");
+  const std::pair<const char*, Duration> waits[] = {{"header_timeout", settings.bounds.header_timeout},
+                                                    {"body_timeout", settings.bounds.body_timeout},
+                                                    {"idle_timeout", settings.bounds.idle_timeout},
+                                                    {"write_timeout", settings.bounds.write_timeout}};
+  for (const auto& [name, wait] : waits)
+    if (wait.ns <= 0) throw UsageError(fmt::format("{} must be longer than 0", name));
+  if (settings.watch.ns > 0 && settings.watch.ns < kMillisecond)
+    throw UsageError("watch must be 0 (never) or at least 1ms");
   const bool asks = !settings.token_file.empty() || !settings.tls.client_ca_file.empty();
   if (!is_loopback(settings.host) && !asks && !settings.insecure)
     throw UsageError(
@@ -104,7 +147,10 @@ bool run_server(const ServeSettings& settings, const ServeParts& parts, std::sto
   hooks.on_change = [&metrics](const serve::ServedModel* before, const serve::ServedModel* now) {
     serve::show_model(metrics, before, now);
   };
-  serve::Repository repository(sources_of(settings), parts.make_model, batching, hooks);
+  serve::Repository::Look look;
+  if (!settings.model_repository.empty())
+    look = [root = settings.model_repository] { return serve::scan_repository(root); };
+  serve::Repository repository(sources_of(settings), parts.make_model, batching, hooks, look);
   serve::V2Settings v2;
   v2.version = parts.version;
   v2.max_body_bytes = static_cast<std::size_t>(settings.bounds.max_body_bytes);
@@ -122,7 +168,10 @@ bool run_server(const ServeSettings& settings, const ServeParts& parts, std::sto
     log_warning("API tokens travel in plain text to {}: use --tls-cert-file and --tls-key-file, or a proxy with TLS",
                 settings.host);
 
-  HttpServer server(server_settings(settings, metrics), [&service](HttpRequest request, Reply reply) {
+  service.would_refuse = [&access](const HttpRequest& header, Scope scope) { return access.refuses(header, scope); };
+  HttpServerSettings http_settings = server_settings(settings, metrics);
+  http_settings.without_body = [&service](const HttpRequest& header) { return service.refuses(header); };
+  HttpServer server(http_settings, [&service](HttpRequest request, Reply reply) {
     service.handle(std::move(request), std::move(reply));
   });
   std::unique_ptr<HttpServer> metrics_server;
@@ -130,7 +179,9 @@ bool run_server(const ServeSettings& settings, const ServeParts& parts, std::sto
     HttpServerSettings http;
     http.host = settings.host;
     http.port = static_cast<int>(settings.metrics_port);
+    http.bounds = settings.bounds;
     http.bounds.max_connections = 64;
+    http.bounds.max_body_bytes = 64 * 1024;
     http.tls = settings.tls;
     metrics_server = std::make_unique<HttpServer>(http, [&](HttpRequest request, Reply reply) {
       auto kept = std::make_shared<std::pair<HttpRequest, Reply>>(std::move(request), std::move(reply));
@@ -145,21 +196,29 @@ bool run_server(const ServeSettings& settings, const ServeParts& parts, std::sto
   repository.start(settings.watch);
   server.start();
   const ServerPorts ports{server.port(), metrics_server ? metrics_server->port() : 0};
-  log_info("serving on {}://{}:{}/v2{}", scheme_of(settings), settings.host, ports.http,
+  log_info("serving on {}://{}:{}/v2{}", scheme_of(settings), host_in_url(settings.host), ports.http,
            ports.metrics > 0 ? fmt::format(", metrics on port {}", ports.metrics) : "");
   if (parts.on_listening) parts.on_listening(ports);
 
+  std::vector<HttpServer*> servers{&server};
+  if (metrics_server) servers.push_back(metrics_server.get());
+  std::string tls_seen = tls_content(settings.tls);
   Nanoseconds looked = system_clock().steady();
   for (int seen = hangups; !wait_for_stop(stop, 200);) {
     if (settings.watch.ns > 0 && system_clock().steady() - looked >= settings.watch.ns) {
       looked = system_clock().steady();
       access.reload(true);
+      if (std::string now = tls_content(settings.tls); now != tls_seen && !now.empty()) {
+        tls_seen = std::move(now);
+        reload_tls(servers);
+      }
     }
     if (const int now = hangups; now != seen) {
       seen = now;
-      log_info("SIGHUP: loading all bundles and the API tokens anew");
+      log_info("SIGHUP: loading all bundles, the API tokens and the TLS certificate anew");
       repository.reload_all();
       access.reload(false);
+      if (settings.tls.enabled()) reload_tls(servers);
     }
   }
   log_info("stopping: requests under way are answered first");

@@ -1,6 +1,7 @@
 #include "roles/serve/serve_metrics.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace anomctl::serve {
 
@@ -56,7 +57,8 @@ void show_model(Metrics& metrics, const ServedModel* before, const ServedModel* 
 void count_scores(Metrics& metrics, const std::string& model, const WindowScores& scores,
                   std::optional<double> threshold) {
   const MetricLabels labels{{"model", model}};
-  for (const double score : scores.score) metrics.observe("anomctl_score", labels, score);
+  for (const double score : scores.score)
+    if (std::isfinite(score)) metrics.observe("anomctl_score", labels, score);  // NaN would stay in the sum for good
   metrics.add("anomctl_windows_total", labels, static_cast<double>(scores.score.size()));
   if (!threshold) return;
   const auto over = std::count_if(scores.score.begin(), scores.score.end(), [&](double s) { return s >= *threshold; });

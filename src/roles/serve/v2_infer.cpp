@@ -37,6 +37,8 @@ bool json_length(const HttpRequest& request, std::optional<std::uint64_t>& lengt
   return true;
 }
 
+constexpr std::size_t kLongestHeaderId = 256;
+
 // The CloudEvents headers that MLServer puts on every inference.
 void add_event_headers(HttpResponse& response, const std::string& model, const std::string& id) {
   response.headers.add("ce-specversion", "0.3");
@@ -45,6 +47,7 @@ void add_event_headers(HttpResponse& response, const std::string& model, const s
   response.headers.add("ce-modelid", model);
   response.headers.add("ce-inferenceservicename", "anomctl");
   response.headers.add("ce-endpoint", model);
+  if (id.size() > kLongestHeaderId) return;  // clients refuse header lines of 64 KiB
   response.headers.add("ce-id", id);
   response.headers.add("ce-requestid", id);
 }
@@ -74,6 +77,7 @@ void V2Service::infer(const ExchangePtr& exchange, const PathValues& values, For
   auto parsed = v2::parse_infer_request(exchange->body(), json_bytes, settings_.limits);
   if (const auto* refusal = std::get_if<v2::Refusal>(&parsed)) return refuse(*inference, response_of(*refusal));
   inference->request = std::move(std::get<v2::InferRequest>(parsed));
+  exchange->body() = {};  // what waits for its turn needs it no more
   judge(std::move(inference), served);
 }
 
@@ -88,9 +92,11 @@ void V2Service::invocations(const ExchangePtr& exchange) {
   const auto served = find(exchange, {index.as_array().front().at("name").as_string()});
   if (!served) return;
   inference->model = served->name;
-  auto parsed = read_invocation(exchange->body(), *served->bundle, settings_.limits);
+  auto parsed = read_invocation(exchange->body(), exchange->request().headers.get("content-type"), *served->bundle,
+                                settings_.limits);
   if (const auto* refusal = std::get_if<v2::Refusal>(&parsed)) return refuse(*inference, response_of(*refusal));
   inference->request = std::move(std::get<v2::InferRequest>(parsed));
+  exchange->body() = {};
   judge(std::move(inference), served);
 }
 

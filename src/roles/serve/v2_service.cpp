@@ -42,9 +42,14 @@ std::string V2Service::not_ready() const {
   }
   if (std::string why = repository_.not_ready(); !why.empty()) return why;
   if (log_trouble().empty()) return {};
-  log_warning("the disk is full: log lines were lost");  // where this one is written, it no longer is
+  log_warning("the log could not be written: lines were lost");  // where this one is written, it can be again
   const std::string trouble = log_trouble();
-  return trouble.empty() ? std::string() : "disk full: the log cannot be written (" + trouble + ")";
+  return trouble.empty() ? std::string() : "the log cannot be written (" + trouble + ")";
+}
+
+bool V2Service::refuses(const HttpRequest& header) const {
+  const Router::Match match = router_.match(header);
+  return !match.route || (would_refuse && would_refuse(header, match.route->scope));
 }
 
 void V2Service::handle(HttpRequest request, Reply reply) {
@@ -132,7 +137,14 @@ void V2Service::add_repository_routes() {
          // A body is not needed (tritonclient sends none).
          if (!exchange->body().empty()) {
            try {
-             only_ready = Json::parse(exchange->body(), "request body").bool_or("ready", false);
+             const Json body = Json::parse(exchange->body(), "request body", {.max_bytes = 64 * 1024});
+             if (!body.is_object()) {
+               const v2::Refusal refusal = v2::unprocessable(
+                   "model_attributes_type", R"(["body"])",
+                   "Input should be a valid dictionary or object to extract fields from", exchange->body());
+               return exchange->answer(json_response(refusal.status, refusal.body));
+             }
+             only_ready = body.bool_or("ready", false);
            } catch (const Error& e) {
              const v2::Refusal refusal =
                  v2::unprocessable("json_invalid", R"(["body",0])", "JSON decode error", "{}", e.what());

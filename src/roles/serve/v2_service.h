@@ -30,9 +30,13 @@ class V2Service {
   V2Service(V2Settings settings, Repository& repository, Metrics& metrics);
 
   void handle(HttpRequest request, Reply reply);
+  // Whether `handle` will refuse a request with this header whatever its body: the body need not be read.
+  bool refuses(const HttpRequest& header) const;
   // Decides, at once or later and from another thread, whether the request may do what `scope` names. Set before the
   // first request; empty: all may.
   std::function<void(const HttpRequest& request, Scope scope, Access::Decided decided)> authorize;
+  // Whether `authorize` will refuse without a second thought. Empty: it never does.
+  std::function<bool(const HttpRequest& header, Scope scope)> would_refuse;
   // From now on /v2/health/ready says 503 and why.
   void set_not_ready(std::string reason);
   std::string not_ready() const;

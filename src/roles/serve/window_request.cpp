@@ -87,10 +87,17 @@ std::variant<WindowRequest, v2::Refusal> windows_of_array(const v2::InferRequest
     return bad_request("tensor '" + input.name + "' is BYTES and holds a text that is no number");
   if (!tells_missing) return made;
   const v2::InferInput& missing = request.inputs.back();
-  if (missing.numbers.size() != made.n * served.sensors())
+  const std::vector<std::int64_t> wanted{static_cast<std::int64_t>(made.n), k};
+  if (missing.numbers.size() != made.n * served.sensors() ||
+      (missing.shape != wanted && !(single && missing.shape.size() == 1)))
     return bad_request("tensor 'missing' has shape " + shape_text(missing.shape) + ", [" + std::to_string(made.n) +
                        "," + std::to_string(k) + "] is needed: a flag for each sensor of each window's last row");
   for (const double flag : missing.numbers) made.missing.push_back(flag != 0 ? 1 : 0);
+  for (std::size_t i = 0; i < made.n; ++i) {
+    const auto flags = std::span(made.missing).subspan(i * served.sensors(), served.sensors());
+    if (std::all_of(flags.begin(), flags.end(), [](std::uint8_t flag) { return flag != 0; }))
+      return bad_request("window " + std::to_string(i) + " is missing every sensor: there is nothing to judge");
+  }
   return made;
 }
 
@@ -148,6 +155,10 @@ bool is_table(const v2::InferRequest& request, const ServedModel& served) {
 
 std::variant<WindowRequest, v2::Refusal> windows_of(const v2::InferRequest& request, const ServedModel& served,
                                                     std::size_t max_windows) {
+  for (const v2::InferInput& input : request.inputs)
+    for (const std::string& type : {request.content_type, input.content_type})
+      if (!type.empty() && type != "np" && type != "pd")
+        return bad_request("content_type '" + type + "' is not offered: use np (arrays) or pd (columns)");
   auto made = is_table(request, served) ? windows_of_table(request, served, max_windows)
                                         : windows_of_array(request, served, max_windows);
   if (auto* windows = std::get_if<WindowRequest>(&made))

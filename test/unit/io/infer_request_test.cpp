@@ -111,9 +111,58 @@ TEST_CASE("values that do not fit are refused") {
   says(R"("shape":[2],"datatype":"FP32","data":[1,[2]])", "ragged");
   says(R"("shape":[1],"datatype":"INT8","data":[300])", "is no INT8");
   says(R"("shape":[1],"datatype":"FP32","data":[1e300])", "not finite");
-  says(R"("shape":[-1],"datatype":"FP32","data":[])", "negative or too large");
+  says(R"("shape":[-1,-1],"datatype":"FP32","data":[])", "negative or too large");
+  says(R"("shape":[-1,2],"datatype":"FP32","data":[1,2,3])", "negative or too large");
   says(R"("shape":[9223372036854775807,2],"datatype":"FP32","data":[])", "negative or too large");
   says(R"("shape":[1],"datatype":"FP32","data":[{"a":1}])", "object");
+}
+
+TEST_CASE("shapes as Python's servers take them") {
+  const auto shape = [](const std::string& text) {
+    return read(tensor("\"shape\":" + text + R"(,"datatype":"FP32","data":[1,2,3,4,5,6])")).inputs[0].shape;
+  };
+  CHECK(shape("[2,3]") == std::vector<std::int64_t>{2, 3});
+  CHECK(shape("[\"2\",3.0]") == std::vector<std::int64_t>{2, 3});
+  CHECK(shape("[-1,2]") == std::vector<std::int64_t>{3, 2});
+  for (const char* wrong : {"[[2],3]", "[2.5,3]", "[\"two\",3]"}) {
+    INFO(wrong);
+    CHECK(refused(tensor(std::string("\"shape\":") + wrong + R"(,"datatype":"FP32","data":[1,2,3,4,5,6])")).status ==
+          422);
+  }
+}
+
+TEST_CASE("fields of the wrong kind are told with their place") {
+  const std::string input = R"({"name":"x","shape":[1],"datatype":"FP32","data":[1]})";
+  const auto says = [](const std::string& body, const std::string& location) {
+    INFO(body);
+    const Refusal refusal = refused(body);
+    CHECK(refusal.status == 422);
+    CHECK_THAT(refusal.body, Contains("\"loc\":" + location));
+  };
+  for (const char* id : {"1", "1.5", "true", "{}", "[]"})
+    says("{\"id\":" + std::string(id) + ",\"inputs\":[" + input + "]}", R"(["body","id"])");
+  for (const char* wrong : {"1", "\"x\"", "[1]"})
+    says("{\"parameters\":" + std::string(wrong) + ",\"inputs\":[" + input + "]}", R"(["body","parameters"])");
+  for (const char* wrong : {"1", "\"x\"", "{}"})
+    says("{\"outputs\":" + std::string(wrong) + ",\"inputs\":[" + input + "]}", R"(["body","outputs"])");
+  says("{\"outputs\":[{}],\"inputs\":[" + input + "]}", R"(["body","outputs",0,"name"])");
+  for (const char* wrong : {"1", "null", "{}", "\"x\""})
+    says("{\"inputs\":" + std::string(wrong) + "}", R"(["body","inputs"])");
+}
+
+TEST_CASE("a small body cannot become a large object") {
+  std::string many = "{\"inputs\":[";
+  for (int i = 0; i < 100'000; ++i) many += "{},";
+  CHECK(refused(many + "{}]}").status == 400);
+  std::string outputs = "{\"outputs\":[";
+  for (int i = 0; i < 100'000; ++i) outputs += "{},";
+  CHECK(refused(outputs + "{}]}").status == 400);
+  std::string faults = "{\"inputs\":[1";
+  for (int i = 0; i < 100'000; ++i) faults += ",1";
+  CHECK(refused(faults + "]}").body.size() < 10'000);
+  std::string shape = "[1";
+  for (int i = 0; i < 100'000; ++i) shape += ",1";
+  CHECK(refused(tensor("\"shape\":" + shape + R"(],"datatype":"FP32","data":[1])")).body.size() < 1000);
 }
 
 TEST_CASE("depth and size have limits") {

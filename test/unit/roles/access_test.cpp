@@ -97,23 +97,59 @@ TEST_CASE("a changed file is in force after a look, a broken one is not") {
   fs::remove(file.path());
   access.reload(false);
   CHECK(status(access, good, Scope::read) == 200);
+  // Who was taken out is out, also the last one.
+  write_file_atomic(file.path(), "# nobody\n");
+  access.reload(true);
+  CHECK(status(access, good, Scope::read) == 401);
+}
+
+TEST_CASE("what needs no hash is refused from the header alone") {
+  const TokenFile file;
+  Access access(file.path(), false);
+  CHECK(access.refuses(request_with(""), Scope::infer));
+  CHECK(access.refuses(request_with("Bearer nobody.x"), Scope::infer));
+  CHECK_FALSE(access.refuses(request_with("Bearer robot.x"), Scope::infer));
+  CHECK_FALSE(access.refuses(request_with(""), Scope::none));
+}
+
+TEST_CASE("a page of another site may not change what is served") {
+  Access access({}, false);
+  HttpRequest request;
+  request.headers.add("host", "127.0.0.1:8080");
+  CHECK(status(access, request, Scope::admin) == 200);
+  request.headers.add("origin", "http://127.0.0.1:8080");
+  CHECK(status(access, request, Scope::admin) == 200);
+  request.headers.set("origin", "http://evil.example");
+  CHECK(status(access, request, Scope::admin) == 403);
+  CHECK(status(access, request, Scope::infer) == 200);
+  HttpRequest fetched;
+  fetched.headers.add("sec-fetch-site", "cross-site");
+  CHECK(status(access, fetched, Scope::admin) == 403);
 }
 
 TEST_CASE("guessing is bounded: tokens that wait for their hash are few, the rest are told to come later") {
   TokenFile file;
-  // Each hash takes some 40 ms, so the queue of 64 fills.
-  write_file_atomic(file.path(), api_token_line(file.token, Scopes::of({"infer"})) + "\n", 0600);
-  std::atomic<int> wrong{0}, later{0};
+  // Each hash takes some 40 ms, so what waits fills up.
+  const std::string other = make_api_token("other");
+  write_file_atomic(
+      file.path(),
+      api_token_line(file.token, Scopes::of({"infer"})) + "\n" + api_token_line(other, Scopes::of({"infer"})) + "\n",
+      0600);
+  std::atomic<int> wrong{0}, later{0}, let_in{0};
   {
     Access access(file.path(), false);
     for (int i = 0; i < 80; ++i)
       access.decide(request_with("Bearer robot." + std::to_string(i)), Scope::infer, [&](AccessDecision decision) {
         ++(decision.refusal.value_or(HttpResponse{}).status == 429 ? later : wrong);
       });
+    // Guesses at one name do not keep another caller out.
+    access.decide(request_with("Bearer " + other), Scope::infer,
+                  [&](AccessDecision decision) { let_in += decision.refusal ? 0 : 1; });
   }
   CHECK(wrong + later == 80);
   CHECK(later >= 10);
-  CHECK(wrong >= 64);
+  CHECK(wrong >= 4);
+  CHECK(let_in == 1);
 }
 
 TEST_CASE("a token file that lets nobody in is refused at the start") {

@@ -1,6 +1,7 @@
 #include "roles/serve/v2_service.h"
 
 #include <cmath>
+#include <future>
 
 #include "anomctl/core/error.h"
 #include "anomctl/io/net/gzip.h"
@@ -233,6 +234,42 @@ TEST_CASE("a bundle that cannot be loaded leaves the one before serving") {
   CHECK_THAT(index.as_array()[0].at("reason").as_string(), Contains(kWeightsFile));
 }
 
+TEST_CASE("what is copied in later can be loaded without a restart, and does no harm") {
+  TemporaryFolder root;
+  const auto put = [&](const fs::path& where) { save_bundle(fake_bundle(), root.path() / where); };
+  put("a");
+  put(".hidden");
+  fs::create_directories(root.path() / "empty");
+  std::vector<fs::path> left_out;
+  auto sources = scan_repository(root.path(), &left_out);
+  REQUIRE(sources.size() == 1);
+  CHECK(left_out == std::vector<fs::path>{root.path() / "empty"});
+  Repository repository(sources, fake_model, {}, {}, [&] { return scan_repository(root.path()); });
+  repository.start({});
+  const auto load = [&](const std::string& name) {
+    std::promise<std::string> done;
+    if (!repository.load(name, [&](const std::string& error) { done.set_value(error); })) return std::string("unknown");
+    return done.get_future().get();
+  };
+  CHECK(load("a").empty());
+  CHECK(load("later") == "unknown");
+  put("later");
+  put("versions/3");
+  CHECK(load("later").empty());
+  CHECK(load("versions").empty());
+  std::shared_ptr<ServedModel> served;
+  CHECK(repository.find("later", "1", served) == Repository::Found::ready);
+  CHECK(repository.find("versions", "3", served) == Repository::Found::ready);
+  CHECK(repository.index(false).size() == 3);
+  CHECK(repository.unload("later"));
+  CHECK_FALSE(repository.unload("later"));
+  CHECK(load("later").empty());
+  fs::create_directories(root.path() / "bad");
+  write_file_atomic(root.path() / "bad" / kBundleFile, "{");
+  CHECK_FALSE(load("bad").empty());
+  CHECK(repository.not_ready().empty());
+}
+
 TEST_CASE("a server whose only model fails says so") {
   Fixture f;
   f.broken = true;
@@ -280,12 +317,15 @@ TEST_CASE("requests are counted by route, not by what a client makes up") {
   f.infer(request_of({tensor("input", "FP32", {2, kRows, 3}, some_windows(2))}));
   for (int i = 0; i < 5; ++i) f.ask("POST", "/v2/models/made-up-" + std::to_string(i) + "/infer", "{}");
   f.ask("GET", "/made/up");
+  f.ask("MADEUP", "/made/up");
+  f.ask("MADEUP", "/v2");
   const std::string text = f.metrics.text();
   CHECK_THAT(text, Contains(R"(model_infer_request_success_total{model="fake",version="None"} 1)"));
   CHECK_THAT(text, Contains(R"(model_infer_request_failure_total{model="unknown",version="None"} 5)"));
   CHECK_THAT(text, Contains(R"(path="/v2/models/{model_name}/infer")"));
   CHECK_THAT(text, Contains(R"(anomctl_windows_total{model="fake"} 2)"));
   CHECK(text.find("made") == std::string::npos);
+  CHECK(text.find("MADEUP") == std::string::npos);
 }
 
 TEST_CASE("who may not, is told so before anything is done") {

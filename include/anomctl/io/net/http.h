@@ -54,7 +54,8 @@ bool equal_ignoring_case(std::string_view a, std::string_view b);
 std::optional<std::string> percent_decode(std::string_view text);
 // Everything but letters, digits and "-._~" escaped.
 std::string percent_encode(std::string_view text);
-// "/v2/models/a%20b" -> {"v2", "models", "a b"}; nothing where an escape is broken. A trailing '/' gives a last empty
+// "/v2/models/a%20b" -> {"v2", "models", "a b"}; nothing where an escape is broken or
+// the bytes are no UTF-8. A trailing '/' gives a last empty
 // segment.
 std::optional<std::vector<std::string>> path_segments(std::string_view path);
 // The value of `name` in "a=1&b=2", unescaped.

@@ -29,6 +29,7 @@ struct HttpBounds {
   std::int64_t max_body_bytes = 64 * 1024 * 1024;
   std::int64_t max_header_bytes = 16 * 1024;
   std::int64_t max_connections = 1024;
+  std::int64_t max_pending_bytes = 512 * 1024 * 1024;
   Duration header_timeout = seconds(10);  // from the first byte to the end of the header
   Duration body_timeout = seconds(60);    // of the whole body
   Duration idle_timeout = seconds(75);    // of a connection without a request
@@ -40,6 +41,8 @@ struct HttpBounds {
     field("max_header_bytes", self.max_header_bytes, "largest request header; more is answered 431",
           Between{1024, 1e6});
     field("max_connections", self.max_connections, "connections at once; more are answered 503", Between{1, 1e6});
+    field("max_pending_bytes", self.max_pending_bytes,
+          "bytes of the bodies of all requests under way; what goes beyond is answered 429", Between{65'536, 1e12});
     field("header_timeout", self.header_timeout, "longest time a client may take for its request header");
     field("body_timeout", self.body_timeout, "longest time a client may take for its request body");
     field("idle_timeout", self.idle_timeout, "a connection without a request is closed after this");
@@ -53,8 +56,11 @@ struct HttpServerSettings {
   int threads = 1;
   HttpBounds bounds;
   TlsServerSettings tls;
-  // Told of each request that was refused before the handler saw it: 400, 408, 413, 431, 503.
+  // Told of each request that was refused before the handler saw it: 400, 408, 413, 429, 431, 501, 503.
   std::function<void(int status)> on_refused;
+  // Asked with the header alone: whether the handler answers without the body, which is then not read (a refusal). Must
+  // be safe from several threads.
+  std::function<bool(const HttpRequest& header)> without_body;
 };
 
 // The answer to one request: sent once, from any thread. Let go unsent it answers 500.
@@ -118,6 +124,8 @@ class HttpServer {
   void start();
   int port() const;
   std::int64_t connections() const;
+  // Reads the TLS files again, for the connections to come. Throws Error where they are unusable: those before stay.
+  void reload_tls();
   // No new connections; connections at rest are closed after `grace`, each later answer says "Connection: close",
   // requests under way are answered. Returns when all connections are gone, or after `timeout` with the number of
   // requests left unanswered.

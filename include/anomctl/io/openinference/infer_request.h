@@ -37,6 +37,7 @@ struct InferRequest {
 
 struct InferLimits {
   std::size_t max_depth = 32;
+  std::size_t max_tensors = 16'384;               // inputs, or outputs asked for: a column each with content type pd
   std::uint64_t max_elements = 64 * 1024 * 1024;  // of one tensor
   bool allow_not_finite = false;                  // NaN, Infinity and null in data; else they are refused
 };
