@@ -70,11 +70,12 @@ fs::path find_weights(const fs::path& artifacts, const fs::path& run) {
   if (models.empty()) models = std::move(files);
   if (models.size() == 1) return models.front();
   if (models.empty())
-    throw input_error(fmt::format("{} has no model (NAME_model/data/model.pth, or a .pt file among the artifacts)",
-                                  run.string()));
-  throw input_error(fmt::format("{} has several models, as {} and {}: name one with --weights, and config.txt with "
-                                "--settings",
-                                run.string(), models[0].string(), models[1].string()));
+    throw input_error(
+        fmt::format("{} has no model (NAME_model/data/model.pth, or a .pt file among the artifacts)", run.string()));
+  throw input_error(
+      fmt::format("{} has several models, as {} and {}: name one with --weights, and config.txt with "
+                  "--settings",
+                  run.string(), models[0].string(), models[1].string()));
 }
 
 void read_thresholds(const fs::path& file, OriginalRun& run) {

@@ -11,9 +11,9 @@
 namespace anomctl {
 
 struct OriginalRun {
-  fs::path config;   // config.txt: all arguments of its train.py, as JSON
-  fs::path weights;  // the logged model's model.pth, or a .pt or .safetensors file among the artifacts
-  std::optional<fs::path> scaler;            // scaler.json; the original has none
+  fs::path config;                 // config.txt: all arguments of its train.py, as JSON
+  fs::path weights;                // the logged model's model.pth, or a .pt or .safetensors file among the artifacts
+  std::optional<fs::path> scaler;  // scaler.json; the original has none
   std::map<std::string, double> thresholds;  // by our names: pot, epsilon, best-f1, best-f1-adjusted
   std::string chosen;                        // pot where it is known, as the original's predict.py takes it
 };

@@ -22,23 +22,19 @@ constexpr std::string_view kRebuildParameter = "torch._utils _rebuild_parameter"
 
 constexpr std::string_view kModule = "module";
 
-constexpr std::array<std::string_view, 10> kNames = {kOrderedDict,
-                                                     kRebuildTensor,
-                                                     kRebuildParameter,
-                                                     "__builtin__ set",
-                                                     "builtins set",
-                                                     "torch FloatStorage",
-                                                     "torch DoubleStorage",
-                                                     "torch HalfStorage",
-                                                     "torch BFloat16Storage",
-                                                     "torch LongStorage"};
+constexpr std::array<std::string_view, 10> kNames = {
+    kOrderedDict,         kRebuildTensor,        kRebuildParameter,   "__builtin__ set",       "builtins set",
+    "torch FloatStorage", "torch DoubleStorage", "torch HalfStorage", "torch BFloat16Storage", "torch LongStorage"};
 // Classes of a whole module. They say only that an object has parameters and further modules.
-constexpr std::array<std::string_view, 9> kTorchModules = {
-    "torch.nn.modules.padding ConstantPad1d", "torch.nn.modules.conv Conv1d",
-    "torch.nn.modules.activation ReLU",       "torch.nn.modules.activation LeakyReLU",
-    "torch.nn.modules.activation Sigmoid",    "torch.nn.modules.linear Linear",
-    "torch.nn.modules.rnn GRU",               "torch.nn.modules.container ModuleList",
-    "torch.nn.modules.dropout Dropout"};
+constexpr std::array<std::string_view, 9> kTorchModules = {"torch.nn.modules.padding ConstantPad1d",
+                                                           "torch.nn.modules.conv Conv1d",
+                                                           "torch.nn.modules.activation ReLU",
+                                                           "torch.nn.modules.activation LeakyReLU",
+                                                           "torch.nn.modules.activation Sigmoid",
+                                                           "torch.nn.modules.linear Linear",
+                                                           "torch.nn.modules.rnn GRU",
+                                                           "torch.nn.modules.container ModuleList",
+                                                           "torch.nn.modules.dropout Dropout"};
 // The original's own classes, whatever file of its user's they stand in.
 constexpr std::array<std::string_view, 8> kOriginalModules = {
     "ConvLayer",  "FeatureAttentionLayer", "TemporalAttentionLayer", "GRULayer",
@@ -156,16 +152,35 @@ class PickleReader {
 
   bool constant(char code) {
     switch (code) {
-      case 'N': push(Kind::none); return true;
-      case '\x88': push({Kind::boolean, 1, {}, {}}); return true;
-      case '\x89': push({Kind::boolean, 0, {}, {}}); return true;
-      case 'J': push_integer(take<std::int32_t>()); return true;
-      case 'K': push_integer(take<std::uint8_t>()); return true;
-      case 'M': push_integer(take<std::uint16_t>()); return true;
-      case '\x8a': push_integer(long_integer()); return true;
-      case 'G': take<std::uint64_t>(), push(Kind::real); return true;  // alpha, dropout: the settings tell them
-      case 'X': push({Kind::text, 0, take_text(take<std::uint32_t>()), {}}); return true;
-      default: return false;
+      case 'N':
+        push(Kind::none);
+        return true;
+      case '\x88':
+        push({Kind::boolean, 1, {}, {}});
+        return true;
+      case '\x89':
+        push({Kind::boolean, 0, {}, {}});
+        return true;
+      case 'J':
+        push_integer(take<std::int32_t>());
+        return true;
+      case 'K':
+        push_integer(take<std::uint8_t>());
+        return true;
+      case 'M':
+        push_integer(take<std::uint16_t>());
+        return true;
+      case '\x8a':
+        push_integer(long_integer());
+        return true;
+      case 'G':
+        take<std::uint64_t>(), push(Kind::real);
+        return true;  // alpha, dropout: the settings tell them
+      case 'X':
+        push({Kind::text, 0, take_text(take<std::uint32_t>()), {}});
+        return true;
+      default:
+        return false;
     }
   }
   std::int64_t long_integer() {
@@ -179,19 +194,44 @@ class PickleReader {
 
   bool collection(char code) {
     switch (code) {
-      case ')': push(Kind::tuple); return true;
-      case ']': push(Kind::list); return true;
-      case '}': push(Kind::dict); return true;
-      case '\x85': push(Kind::tuple, pop_some(1)); return true;
-      case '\x86': push(Kind::tuple, pop_some(2)); return true;
-      case '\x87': push(Kind::tuple, pop_some(3)); return true;
-      case '(': mark(); return true;
-      case 't': push(Kind::tuple, pop_to_mark()); return true;
-      case 'a': add(Kind::list, pop_some(1)); return true;
-      case 'e': add(Kind::list, pop_to_mark()); return true;
-      case 's': add(Kind::dict, pop_some(2)); return true;
-      case 'u': add(Kind::dict, pop_to_mark()); return true;
-      default: return false;
+      case ')':
+        push(Kind::tuple);
+        return true;
+      case ']':
+        push(Kind::list);
+        return true;
+      case '}':
+        push(Kind::dict);
+        return true;
+      case '\x85':
+        push(Kind::tuple, pop_some(1));
+        return true;
+      case '\x86':
+        push(Kind::tuple, pop_some(2));
+        return true;
+      case '\x87':
+        push(Kind::tuple, pop_some(3));
+        return true;
+      case '(':
+        mark();
+        return true;
+      case 't':
+        push(Kind::tuple, pop_to_mark());
+        return true;
+      case 'a':
+        add(Kind::list, pop_some(1));
+        return true;
+      case 'e':
+        add(Kind::list, pop_to_mark());
+        return true;
+      case 's':
+        add(Kind::dict, pop_some(2));
+        return true;
+      case 'u':
+        add(Kind::dict, pop_to_mark());
+        return true;
+      default:
+        return false;
     }
   }
   void mark() {
@@ -205,11 +245,20 @@ class PickleReader {
 
   bool memory(char code) {
     switch (code) {
-      case 'q': store(take<std::uint8_t>()); return true;
-      case 'r': store(take<std::uint32_t>()); return true;
-      case 'h': recall(take<std::uint8_t>()); return true;
-      case 'j': recall(take<std::uint32_t>()); return true;
-      default: return false;
+      case 'q':
+        store(take<std::uint8_t>());
+        return true;
+      case 'r':
+        store(take<std::uint32_t>());
+        return true;
+      case 'h':
+        recall(take<std::uint8_t>());
+        return true;
+      case 'j':
+        recall(take<std::uint32_t>());
+        return true;
+      default:
+        return false;
     }
   }
   void store(std::uint32_t key) {
@@ -229,10 +278,14 @@ class PickleReader {
         if (const auto protocol = take<std::uint8_t>(); protocol != 2)
           throw bad(fmt::format("protocol {} is not read, torch.save writes 2", protocol));
         return;
-      case 'c': return name();
-      case 'R': return reduce();
-      case '\x81': return new_object();
-      case 'b': return build();
+      case 'c':
+        return name();
+      case 'R':
+        return reduce();
+      case '\x81':
+        return new_object();
+      case 'b':
+        return build();
       case 'Q': {
         const Value id = pop_value(Kind::tuple, "a storage");
         return push(Kind::storage, id.items);

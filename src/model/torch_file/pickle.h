@@ -13,7 +13,20 @@ namespace anomctl::torch_file {
 using Index = std::uint32_t;  // of a value in its pickle: values may be shared, and hold one another in a ring
 
 struct Value {
-  enum class Kind : std::uint8_t { none, boolean, integer, real, text, tuple, list, dict, name, storage, tensor, module };
+  enum class Kind : std::uint8_t {
+    none,
+    boolean,
+    integer,
+    real,
+    text,
+    tuple,
+    list,
+    dict,
+    name,
+    storage,
+    tensor,
+    module
+  };
   Kind kind = Kind::none;
   std::int64_t integer = 0;  // also of a boolean
   std::string_view text;     // a text; a name as "torch FloatStorage"

@@ -167,8 +167,10 @@ class Checkpoint {
       const bool too_long = layout.count > available / size || (size > 1 && stride > available / (size - 1));
       if (too_long) throw bad(name, fmt::format("the shape is larger than its storage of {} values", available));
       layout.count *= size;
-      if (size > 1) last += stride * (size - 1);
-      else layout.stride[d] = 0;  // never taken
+      if (size > 1)
+        last += stride * (size - 1);
+      else
+        layout.stride[d] = 0;  // never taken
     }
     if (layout.offset > available || last >= available)
       throw bad(name, fmt::format("value {} of a storage of {} is asked for", last, available));

@@ -83,7 +83,8 @@ class Archive {
     count_ = number<std::uint16_t>(end + 10);
     directory_size_ = number<std::uint32_t>(end + 12);
     directory_ = number<std::uint32_t>(end + 16);
-    if (count_ == kAtHead || number<std::uint16_t>(end + 8) != count_) throw bad("the number of entries is not sensible");
+    if (count_ == kAtHead || number<std::uint16_t>(end + 8) != count_)
+      throw bad("the number of entries is not sensible");
     std::uint64_t directory_end = end;
     // torch writes the zip64 form of the end too; it must say the same.
     if (end >= kLocatorSize + kEnd64Size && number<std::uint32_t>(end - kLocatorSize) == kLocatorMark) {
@@ -137,7 +138,8 @@ class Archive {
   }
 
   void check_name(const std::string& name) const {
-    const bool printable = std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 127 && c != '\\'; });
+    const bool printable =
+        std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 127 && c != '\\'; });
     if (name.empty() || !printable || name.front() == '/' || ('/' + name + '/').find("/../") != std::string::npos)
       throw bad("the archive has an entry whose name leads elsewhere or is not plain text");
   }
