@@ -82,7 +82,8 @@ InfluxTagList parse_tags(const std::vector<std::string>& tags) {
   InfluxTagList out;
   for (const std::string& tag : tags) {
     const std::size_t equals = tag.find('=');
-    if (equals == std::string::npos || equals == 0) throw UsageError(fmt::format("--tag '{}': expected KEY=VALUE", tag));
+    if (equals == std::string::npos || equals == 0)
+      throw UsageError(fmt::format("--tag '{}': expected KEY=VALUE", tag));
     out.emplace_back(tag.substr(0, equals), tag.substr(equals + 1));
   }
   return out;
@@ -97,8 +98,8 @@ InfluxLive::InfluxLive(const InfluxLiveOptions& options, InfluxTagList tags, con
   const Nanoseconds now = system_clock().now();
   range_ = {moment("start", options.start, zone, now), moment("stop", options.stop, zone, now)};
   if (range_.stop <= range_.start)
-    throw UsageError(fmt::format("--stop {} is not after --start {}", format_stamp(range_.stop),
-                                 format_stamp(range_.start)));
+    throw UsageError(
+        fmt::format("--stop {} is not after --start {}", format_stamp(range_.stop), format_stamp(range_.start)));
   where_ = fmt::format("InfluxDB {}, bucket '{}'", options.server.influx_url, options.server.influx_bucket);
 }
 
@@ -123,9 +124,9 @@ std::vector<Anomaly> InfluxLive::judged_anomalies(ReadReport& report) const {
   settings.columns = {kJudged};
   settings.label_column = "none";
   ReadReport own;  // of verdicts, not of rows of the data set
-  const InfluxSource verdicts = open_influx(
-      points({options_.server.influx_bucket, {options_.verdicts}, tags_, kJudged}, "reading verdicts"),
-      fmt::format("{}, measurement '{}'", where_, options_.verdicts), settings, own);
+  const InfluxSource verdicts =
+      open_influx(points({options_.server.influx_bucket, {options_.verdicts}, tags_, kJudged}, "reading verdicts"),
+                  fmt::format("{}, measurement '{}'", where_, options_.verdicts), settings, own);
   std::vector<Anomaly> found;
   std::vector<Anomaly> open(verdicts.rows->columns().size());
   std::vector<bool> is_open(open.size(), false);

@@ -25,9 +25,10 @@ struct InfluxLiveOptions {
     field("start", self.start, "influx: read from this stamp on, or -30d for the last 30 days");
     field("stop", self.stop, "influx: read up to this stamp, which is not in; or -1h, or now");
     field("measurement", self.measurement, "influx: measurements to take; left out: all of the bucket", Whole{});
-    field("verdicts", self.verdicts,
-          "influx: measurement with verdicts in the same bucket (manage and Telegraf write verdict): where is_anomaly is "
-          "1 the rows are labelled");
+    field(
+        "verdicts", self.verdicts,
+        "influx: measurement with verdicts in the same bucket (manage and Telegraf write verdict): where is_anomaly is "
+        "1 the rows are labelled");
   }
 };
 
@@ -46,8 +47,8 @@ class InfluxLive {
   // Stretches of verdicts with is_anomaly 1, both ends in, by start; of several series of verdicts together. Throws
   // Error(bad_input) where there are no verdicts.
   std::vector<Anomaly> judged_anomalies(ReadReport& report) const;
-  std::string name() const { return where_; }       // for messages
-  std::string described() const;                    // for meta.json
+  std::string name() const { return where_; }  // for messages
+  std::string described() const;               // for meta.json
 
  private:
   std::unique_ptr<ByteSource> points(FluxSelection selection, std::string what) const;

@@ -18,6 +18,7 @@
 #include "commands/git_commit.h"
 #include "commands/help.h"
 #include "commands/train_work/budget_scores.h"
+#include "commands/train_work/logged_model.h"
 #include "commands/train_work/train_rows.h"
 
 namespace anomctl {
@@ -298,7 +299,7 @@ void fit_budget(Session& s) {
 
 void keep(Session& s) {
   const TemporaryFolder folder;
-  save_bundle(*s.bundle, folder.path() / "bundle");
+  save_logged_model(*s.bundle, folder.path() / "bundle", *s.run);
   s.run->log_artifact(folder.path() / "bundle", kRunBundleFolder);
   s.result.bundle = s.run->info().artifacts / kRunBundleFolder;
   if (!s.options.output.empty()) save_bundle(*s.bundle, s.options.output);

@@ -23,7 +23,9 @@ std::string flux_string(std::string_view text) {
 std::string flux_query(const FluxSelection& selection, Nanoseconds start, Nanoseconds stop) {
   std::string query = fmt::format("from(bucket: {}) |> range(start: {}, stop: {})", flux_string(selection.bucket),
                                   format_stamp(start), format_stamp(stop));
-  const auto filter = [&](const std::string& condition) { query += fmt::format(" |> filter(fn: (r) => {})", condition); };
+  const auto filter = [&](const std::string& condition) {
+    query += fmt::format(" |> filter(fn: (r) => {})", condition);
+  };
   std::string any;
   for (const std::string& measurement : selection.measurements)
     any += (any.empty() ? "" : " or ") + fmt::format("r._measurement == {}", flux_string(measurement));

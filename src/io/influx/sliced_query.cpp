@@ -135,8 +135,8 @@ std::optional<std::string> SlicedQuery::next() {
       return answer;
     }
     if (tries == (answered_ ? kTries : kTriesBeforeAny))
-      throw unreachable_error(fmt::format("{}: the points from {} on were asked for {} times: {}", where_,
-                                          format_stamp(at_), tries, why));
+      throw unreachable_error(
+          fmt::format("{}: the points from {} on were asked for {} times: {}", where_, format_stamp(at_), tries, why));
     log_info("{}: {} to {} is asked for again: {}", where_, format_stamp(at_), format_stamp(stop), why);
     // Too much for one answer, perhaps: it may have been too long, or taken too long.
     slice_ = std::max(slice_ / 8, kShortestSlice);

@@ -16,9 +16,9 @@ std::string flux_string(std::string_view text);
 
 struct FluxSelection {
   std::string bucket;
-  std::vector<std::string> measurements;                   // any of these; empty: all
-  std::vector<std::pair<std::string, std::string>> tags;   // key, value: all of these
-  std::string field;                                       // empty: all
+  std::vector<std::string> measurements;                  // any of these; empty: all
+  std::vector<std::pair<std::string, std::string>> tags;  // key, value: all of these
+  std::string field;                                      // empty: all
 };
 // The points of [start, stop) in that bucket.
 std::string flux_query(const FluxSelection& selection, Nanoseconds start, Nanoseconds stop);

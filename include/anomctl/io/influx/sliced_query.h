@@ -25,7 +25,8 @@ struct InfluxReadSettings {
     field("influx_org", self.influx_org, "influx: organisation in InfluxDB");
     field("influx_bucket", self.influx_bucket, "influx: bucket in InfluxDB");
     field("influx_token", self.influx_token, "influx: token that may read there", Secret{});
-    field("ca_file", self.ca_file, "influx: certificates that an https:// server is checked against (default: the system's)");
+    field("ca_file", self.ca_file,
+          "influx: certificates that an https:// server is checked against (default: the system's)");
   }
 };
 // Throws UsageError for settings that do not go together.
