@@ -9,6 +9,7 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
 #include "anomctl/detection/bundle.h"
+#include "commands/train_work/logged_model.h"
 
 namespace anomctl {
 namespace {
@@ -27,7 +28,10 @@ void collect(const fs::path& folder, std::vector<fs::path>& found) {
   auto it = fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied, error);
   for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
     if (it.depth() > kDeepest) it.disable_recursion_pending();
-    if (it->path().filename() == kBundleFile) found.push_back(it->path().parent_path());
+    if (it->path().filename() != kBundleFile) continue;
+    const fs::path bundle = it->path().parent_path();
+    // A copy for MLflow of a run's bundle, which is found itself.
+    if (std::error_code ignored; !fs::exists(bundle.parent_path() / kLoggedModelFile, ignored)) found.push_back(bundle);
   }
 }
 

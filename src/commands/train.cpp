@@ -25,7 +25,6 @@ namespace anomctl {
 namespace {
 
 constexpr double kLongTraining = 3600;  // seconds: beyond it train says how to shorten itself
-
 struct Session {
   const TrainOptions& options;
   Progress& progress;
@@ -299,8 +298,9 @@ void fit_budget(Session& s) {
 
 void keep(Session& s) {
   const TemporaryFolder folder;
-  save_logged_model(*s.bundle, folder.path() / "bundle", *s.run);
+  save_bundle(*s.bundle, folder.path() / "bundle");
   s.run->log_artifact(folder.path() / "bundle", kRunBundleFolder);
+  log_model(*s.bundle, *s.run);
   s.result.bundle = s.run->info().artifacts / kRunBundleFolder;
   if (!s.options.output.empty()) save_bundle(*s.bundle, s.options.output);
 }

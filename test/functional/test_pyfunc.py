@@ -37,7 +37,7 @@ def test_predict_gives_the_scores_of_score(trained, mlflow):
     import pandas
 
     rows = numpy.loadtxt(trained.folder / "datasets/pump/eval.csv", delimiter=",")[:130]
-    model = mlflow.pyfunc.load_model(f"runs:/{trained.run['run_id']}/bundle")
+    model = mlflow.pyfunc.load_model(f"runs:/{trained.run['run_id']}/model")
     wanted = scores_of(trained, rows)
     assert (model.predict(rows) == wanted).all() and len(wanted) == 30
     description = json.loads((trained.folder / trained.run["bundle"] / "bundle.json").read_text())
@@ -55,15 +55,17 @@ def test_predict_gives_the_scores_of_score(trained, mlflow):
 def test_the_folder_alone_is_a_model_and_the_run_tells_of_it(trained, mlflow):
     bundle = trained.folder / trained.run["bundle"]
     rows = numpy.loadtxt(trained.folder / "datasets/pump/eval.csv", delimiter=",")[:WINDOW + 1]
-    assert (mlflow.pyfunc.load_model(str(bundle)).predict(rows) == scores_of(trained, rows)).all()
+    assert (mlflow.pyfunc.load_model(str(bundle.parent / "model")).predict(rows) == scores_of(trained, rows)).all()
     history = json.loads(mlflow.get_run(trained.run["run_id"]).data.tags["mlflow.log-model.history"])
-    assert [(m["artifact_path"], list(m["flavors"])) for m in history] == [("bundle", ["python_function"])]
-    trained("models", "show", bundle, code=0)
+    assert [(m["artifact_path"], list(m["flavors"])) for m in history] == [("model", ["python_function"])]
+    listed = trained("models", "list", "--json", code=0).json["models"]
+    assert [trained.folder / model["path"] for model in listed] == [bundle]
+    assert sorted(path.name for path in bundle.iterdir()) == ["bundle.json", "weights.safetensors"]
 
 
 def test_what_does_not_fit_is_said(trained, mlflow, monkeypatch):
     bundle = trained.folder / trained.run["bundle"]
-    model = mlflow.pyfunc.load_model(str(bundle))
+    model = mlflow.pyfunc.load_model(str(bundle.parent / "model"))
     k = len(json.loads((bundle / "bundle.json").read_text())["columns"])
     for shape, words in (((3, WINDOW + 1, k + 1), "expected windows"), ((2, WINDOW, k), f"{WINDOW + 1} rows"),
                          ((7, k), "at least"), ((k,), "expected windows")):

@@ -1,15 +1,16 @@
-// The bundle of a run as a model that MLflow loads: beside bundle.json an MLmodel file and a loader in Python that runs
-// this program. Thread rule: free functions.
+// A run's bundle as a model that MLflow loads: a folder with an MLmodel file, the bundle, and a loader in Python that runs
+// this program. It stands beside the run's bundle, which itself holds no code. Thread rule: free functions.
 #pragma once
 
-#include "anomctl/core/files.h"
 #include "anomctl/detection/bundle.h"
 #include "anomctl/registry/run_store.h"
 
 namespace anomctl {
 
-// Saves the bundle to `folder` (its MLmodel names the run), and tells the run of its model, so that MLflow's page shows
-// it.
-void save_logged_model(const Bundle& bundle, const fs::path& folder, Run& run);
+inline constexpr const char* kLoggedModelFolder = "model";  // among a run's artifacts
+inline constexpr const char* kLoggedModelFile = "MLmodel";
+
+// Logs it as artifacts of the run, and tells the run of its model, so that MLflow's page shows it.
+void log_model(const Bundle& bundle, Run& run);
 
 }  // namespace anomctl
