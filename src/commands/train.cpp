@@ -297,10 +297,7 @@ void fit_budget(Session& s) {
 }
 
 void keep(Session& s) {
-  const TemporaryFolder folder;
-  save_bundle(*s.bundle, folder.path() / "bundle");
-  s.run->log_artifact(folder.path() / "bundle", kRunBundleFolder);
-  log_model(*s.bundle, *s.run);
+  log_bundle(*s.bundle, *s.run);
   s.result.bundle = s.run->info().artifacts / kRunBundleFolder;
   if (!s.options.output.empty()) save_bundle(*s.bundle, s.options.output);
 }

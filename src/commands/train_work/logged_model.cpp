@@ -7,14 +7,16 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/json.h"
 #include "anomctl/core/time.h"
+#include "anomctl/registry/run_bundle.h"
 #include "embedded/pyfunc_loader.h"
 
 namespace anomctl {
 
-void log_model(const Bundle& bundle, Run& run) {
+void log_bundle(const Bundle& bundle, Run& run) {
   const TemporaryFolder temporary;
   const fs::path& folder = temporary.path();
   save_bundle(bundle, folder / "data");
+  run.log_artifact(folder / "data", kRunBundleFolder);
   std::error_code error;
   fs::create_directories(folder / "code", error);
   if (error) throw failed(fmt::format("cannot make the folder {}: {}", (folder / "code").string(), error.message()));
