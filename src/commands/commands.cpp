@@ -12,6 +12,7 @@
 #include "commands/label.h"
 #include "commands/manage.h"
 #include "commands/models.h"
+#include "commands/models_import.h"
 #include "commands/reference.h"
 #include "commands/runs.h"
 #include "commands/score.h"

@@ -35,6 +35,21 @@ struct OpenedSource {
   bool on_grid = false;  // rows of several rates meet on a grid even when no period is asked for
 };
 
+// What long reading needs.
+struct Work {
+  Progress& progress;
+  std::stop_token stop;
+};
+
+// To those there are, by start.
+void add_anomalies(DataSetPlan& plan, std::vector<Anomaly> more) {
+  plan.anomalies.insert(plan.anomalies.end(), std::make_move_iterator(more.begin()),
+                        std::make_move_iterator(more.end()));
+  std::stable_sort(plan.anomalies.begin(), plan.anomalies.end(),
+                   [](const Anomaly& a, const Anomaly& b) { return a.start < b.start; });
+  plan.have_anomalies = true;
+}
+
 void refuse(bool given, const char* option, const std::string& source) {
   if (given) throw UsageError(fmt::format("--{} does not go with --source {}", option, source));
 }
@@ -109,11 +124,7 @@ OpenedSource open_tables(const CreateDatasetsOptions& options, const TimeZone& z
   return opened;
 }
 
-OpenedSource open_export(const CreateDatasetsOptions& options, const TimeZone& zone, ReadReport& report) {
-  refuse(!options.data.empty(), "data", "influx");
-  refuse(!options.time_column.empty(), "time-column", "influx");
-  if (!options.data_csv)
-    throw UsageError("--source influx wants --data-csv FILE, saved with the CSV button of the Data Explorer");
+InfluxSettings influx_settings(const CreateDatasetsOptions& options, const TimeZone& zone) {
   InfluxSettings settings;
   settings.columns = options.columns;
   settings.exclude = options.exclude;
@@ -121,13 +132,51 @@ OpenedSource open_export(const CreateDatasetsOptions& options, const TimeZone& z
   settings.label_column = options.label_column;
   settings.bad_cells = options.bad_cells == "missing" ? BadCells::missing : BadCells::error;
   settings.zone = zone;
-  InfluxSource source = open_influx(*options.data_csv, settings, report);
+  return settings;
+}
+
+OpenedSource opened_influx(InfluxSource source, std::string described) {
   OpenedSource opened;
   opened.rows = std::move(source.rows);
   opened.shape = std::move(source.shape);
-  opened.described = "InfluxDB export " + options.data_csv->filename().string();
+  opened.described = std::move(described);
   opened.default_name = "influx";
   opened.on_grid = true;
+  return opened;
+}
+
+// Anomalies by what people confirmed and by verdicts; a CSV comes in later.
+OpenedSource open_live(const CreateDatasetsOptions& options, const TimeZone& zone, const Work& work, DataSetPlan& plan,
+                       ReadReport& report) {
+  const InfluxLive live(options.live, parse_tags(options.tag), zone, work.progress, work.stop);
+  OpenedSource opened = opened_influx(open_influx(live.readings(), live.name(), influx_settings(options, zone), report),
+                                      live.described());
+  if (!options.live.verdicts.empty()) {
+    add_anomalies(plan, live.judged_anomalies(report));
+  }
+  return opened;
+}
+
+OpenedSource open_series(const CreateDatasetsOptions& options, const TimeZone& zone, const Work& work,
+                         DataSetPlan& plan, ReadReport& report) {
+  refuse(!options.data.empty(), "data", "influx");
+  refuse(!options.time_column.empty(), "time-column", "influx");
+  const bool live = !options.live.server.influx_url.empty();
+  if (live == options.data_csv.has_value())
+    throw UsageError(live ? "--data-csv and --influx-url are given: give one of them"
+                          : "--source influx wants --data-csv FILE, saved with the CSV button of the Data Explorer, or "
+                            "--influx-url URL of a running InfluxDB");
+  if (!live) {
+    if (!options.live.verdicts.empty()) throw UsageError("--verdicts goes with --influx-url");
+    parse_tags(options.tag);
+  }
+  OpenedSource opened = live ? open_live(options, zone, work, plan, report)
+                             : opened_influx(open_influx(*options.data_csv, influx_settings(options, zone), report),
+                                             "InfluxDB export " + options.data_csv->filename().string());
+  if (!options.asset.empty()) {
+    const RecordStore store(options.store, RecordStore::Open::existing);
+    add_anomalies(plan, confirmed_anomalies(store.labels(options.asset), store));
+  }
   return opened;
 }
 
@@ -190,11 +239,11 @@ OpenedSource open_store(const CreateDatasetsOptions& options, DataSetPlan& plan,
   return opened;
 }
 
-OpenedSource open_source(const CreateDatasetsOptions& options, const TimeZone& zone, DataSetPlan& plan,
-                         ReadReport& report) {
+OpenedSource open_source(const CreateDatasetsOptions& options, const TimeZone& zone, const Work& work,
+                         DataSetPlan& plan, ReadReport& report) {
   const std::string source = lower(options.source);
   if (source == "cats") return open_cats(options, zone, plan, report);
-  if (source == "influx") return open_export(options, zone, report);
+  if (source == "influx") return open_series(options, zone, work, plan, report);
   if (source == "plant") return open_plant(options, plan, report);
   if (source == "store") return open_store(options, plan, report);
   if (source == "table") return open_tables(options, zone, report);
@@ -254,7 +303,7 @@ WrittenDataSet create_data_set(const CreateDatasetsOptions& options, Progress& p
   if (options.settle.ns > 0 && options.active_when.empty()) throw UsageError("--settle goes with --active-when");
   ReadReport report;
   DataSetPlan plan;
-  OpenedSource opened = open_source(options, zone, plan, report);
+  OpenedSource opened = open_source(options, zone, {progress, stop}, plan, report);
   const RegularSettings regular = regular_settings(options, opened, report);
   plan.name = options.name.empty() ? opened.default_name : options.name;
   check_name(plan.name);
@@ -270,10 +319,8 @@ WrittenDataSet create_data_set(const CreateDatasetsOptions& options, Progress& p
                         ? fmt::format("rows on a grid of {}, {}", format_duration({regular.period}), options.fill)
                         : fmt::format("rows at their own stamps, {}", options.fill);
   if (options.downsample > 1) plan.derivation += fmt::format(", the first of every {} rows", options.downsample);
-  if (options.anomalies_csv && !plan.have_anomalies) {
-    plan.anomalies = read_anomalies(*options.anomalies_csv, zone, report);
-    plan.have_anomalies = true;
-  }
+  if (options.anomalies_csv && (!plan.have_anomalies || lower(options.source) == "influx"))
+    add_anomalies(plan, read_anomalies(*options.anomalies_csv, zone, report));
   plan.eval_fraction = options.eval_fraction;
   plan.lead_rows = options.lead_rows;
   plan.downsample = options.downsample;
@@ -292,6 +339,9 @@ CommandSpec create_datasets_command() {
       {"anomctl create-datasets --source CATS",
        "anomctl create-datasets --source influx --data-csv export.csv --anomalies-csv anomalies.csv --exclude "
        "changepoint",
+       "anomctl create-datasets --source influx --influx-url http://127.0.0.1:8086 --influx-org windmill "
+       "--influx-bucket sensors --influx-token-file compose/secrets/influxdb_token --measurement reading --tag "
+       "sensor=blade --start -30d --verdicts verdict",
        "anomctl create-datasets --source store --store anomctl.store --asset pump-3",
        "anomctl create-datasets --source table --data pump.csv --active-when 'rpm > 100' --settle 60s"},
       run_create_datasets);

@@ -6,6 +6,7 @@
 
 #include "anomctl/data/data_set_writer.h"
 #include "commands/command.h"
+#include "commands/influx_live.h"
 
 namespace anomctl {
 
@@ -16,6 +17,7 @@ struct CreateDatasetsOptions {
   fs::path input = "CATS";
   std::vector<fs::path> data;
   std::optional<fs::path> data_csv, anomalies_csv;
+  InfluxLiveOptions live;
   std::string time_column, label_column;
   std::vector<std::string> columns, exclude, tag;
   std::string delimiter;
@@ -42,12 +44,13 @@ struct CreateDatasetsOptions {
     field("input", self.input, "cats: folder with data.csv and metadata.csv");
     field("data", self.data, "table: CSV or Parquet files, or folders of them; each starts a run");
     field("data_csv", self.data_csv, "influx: annotated CSV as the InfluxDB Data Explorer saves it");
+    InfluxLiveOptions::fields(self.live, field);
     field("anomalies_csv", self.anomalies_csv, "labelled intervals: start_time,end_time, both ends in");
     field("time_column", self.time_column, "table: column of stamps; left out: guessed");
     field("label_column", self.label_column, "column that is not 0 where a row is anomalous; left out: guessed; none");
     field("columns", self.columns, "columns to take, in this order; left out: all with numbers");
     field("exclude", self.exclude, "columns to leave out");
-    field("tag", self.tag, "influx: take only series with this tag, KEY=VALUE");
+    field("tag", self.tag, "influx: take only series with this tag, KEY=VALUE; several: all of them", Whole{});
     field("delimiter", self.delimiter, "table: one character, or tab; left out: guessed");
     field("bad_cells", self.bad_cells, "text in a number column: an error, or a missing value",
           OneOf{{"error", "missing"}});
@@ -73,7 +76,9 @@ struct CreateDatasetsOptions {
     field("store", self.store,
           "store: what manage --store kept; anomalies are those that people confirmed, rows that were idle, in "
           "maintenance or of broken sensors are left out");
-    field("asset", self.asset, "store: the asset whose rows are taken; left out: the only one");
+    field("asset", self.asset,
+          "store: the asset whose rows are taken; left out: the only one; influx: the asset whose anomalies, as people "
+          "confirmed them, are taken from --store");
   }
 };
 

@@ -68,7 +68,7 @@ std::string metavar(const Field& field) {
     return all.size() <= 24 ? all : "NAME";
   }
   std::string type = field.type.starts_with("list of ") ? field.type.substr(8) : field.type;
-  const std::string more = field.is_list ? ",.." : "";
+  const std::string more = field.is_list && !field.is_whole ? ",.." : "";
   if (type == "whole number") return "N" + more;
   if (type == "number") return "X" + more;
   if (type == "path") return "PATH" + more;

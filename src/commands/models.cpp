@@ -9,7 +9,7 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
 #include "anomctl/detection/bundle.h"
-#include "anomctl/model/native_model.h"
+#include "commands/train_work/logged_model.h"
 
 namespace anomctl {
 namespace {
@@ -28,82 +28,16 @@ void collect(const fs::path& folder, std::vector<fs::path>& found) {
   auto it = fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied, error);
   for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
     if (it.depth() > kDeepest) it.disable_recursion_pending();
-    if (it->path().filename() == kBundleFile) found.push_back(it->path().parent_path());
+    if (it->path().filename() != kBundleFile) continue;
+    const fs::path bundle = it->path().parent_path();
+    // A copy for MLflow of a run's bundle, which is found itself.
+    if (std::error_code ignored; !fs::exists(bundle.parent_path() / kLoggedModelFile, ignored)) found.push_back(bundle);
   }
 }
 
 std::string limit_text(const Bundle& bundle) {
   const auto limit = bundle.threshold();
   return limit ? fmt::format("{} ({})", shortest(*limit), bundle.chosen_threshold) : "none";
-}
-
-Bundle imported(const ImportOptions& options) {
-  const Json settings = Json::parse(read_file(options.settings, kMiB), options.settings.string());
-  Bundle bundle;
-  try {
-    // Sizes may stand in an object of their own, as in a training's record.
-    Json flat = settings;
-    if (const Json* sizes = settings.find("hp"))
-      for (const auto& [name, value] : sizes->as_object()) flat[name] = value;
-    bundle.settings = MtadGatSettings::from_json(flat);
-    if (bundle.settings.n_features == 0) bundle.settings.n_features = static_cast<std::int64_t>(options.columns.size());
-    bundle.settings.validate();
-    bundle.score = ScoreSettings::reference(settings.number_or("gamma", 1));
-  } catch (const Error& error) {
-    throw input_error(fmt::format("{}: {}", options.settings.string(), error.what()));
-  }
-  const auto sensors = static_cast<std::size_t>(bundle.settings.n_features);
-  if (!options.columns.empty() && options.columns.size() != sensors) {
-    throw UsageError(fmt::format("--columns names {} sensors, {} says {}", options.columns.size(),
-                                 options.settings.string(), sensors));
-  }
-  for (std::size_t c = 0; c < sensors; ++c) {
-    bundle.columns.push_back({options.columns.empty() ? fmt::format("c{}", c) : options.columns[c], "", ""});
-  }
-  bundle.scaler = Scaler::none(sensors);
-  if (!options.scaler.empty()) {
-    const Json scaler = Json::parse(read_file(options.scaler, 16 * kMiB), options.scaler.string());
-    try {
-      bundle.scaler = Scaler::from_json(scaler, sensors);
-    } catch (const Error& error) {
-      throw input_error(fmt::format("{}: {}", options.scaler.string(), error.what()));
-    }
-  }
-  bundle.weights = load_safetensors(options.weights);
-  try {
-    make_native_model(bundle.settings, bundle.weights);  // checks every name and shape
-  } catch (const Error& error) {
-    throw input_error(fmt::format("{}: {}", options.weights.string(), error.what()));
-  }
-  return bundle;
-}
-
-int run_import(const ImportOptions& options, Context& context) {
-  Bundle bundle = imported(options);
-  const fs::path folder = fs::absolute(options.output).lexically_normal();
-  bundle.name = !options.name.empty()   ? options.name
-                : folder.has_filename() ? folder.filename().string()
-                                        : folder.parent_path().filename().string();
-  bundle.period_s = options.period.seconds();
-  if (!(bundle.period_s > 0)) throw UsageError("--period must be longer than 0");
-  if (options.threshold) {
-    bundle.thresholds["given"] = *options.threshold;
-    bundle.chosen_threshold = "given";
-  }
-  bundle.provenance["imported_from"] = options.weights.filename().string();
-  bundle.provenance["weights_sha256"] = sha256_file(options.weights);
-  std::error_code ignored;
-  if (fs::exists(options.output / kBundleFile, ignored))
-    log_info("{} held a bundle, it is replaced", options.output.string());
-  save_bundle(bundle, options.output);
-  bundle_from_json(bundle_to_json(bundle), options.output.string());  // what was written can be read
-  context.result["bundle"] = options.output.string();
-  context.result["name"] = bundle.name;
-  context.result["sensors"] = bundle.columns.size();
-  context.result["window_size"] = bundle.settings.window_size;
-  context.text(fmt::format("{}: {} sensors, window {}", options.output.string(), bundle.columns.size(),
-                           bundle.settings.window_size));
-  return 0;
 }
 
 int run_list(const ModelsListOptions& options, Context& context) {
@@ -217,11 +151,6 @@ fs::path find_bundle(const std::string& text, const ModelsListOptions& options) 
                                near ? fmt::format(": did you mean {}?", *near) : ", see anomctl models list"));
 }
 
-CommandSpec models_import_command() {
-  return make_command<ImportOptions>(
-      "models import", "Data and models", "Make a bundle of weights of the Python original",
-      {"anomctl models import --weights model.safetensors --settings model.json --output pump.bundle"}, run_import);
-}
 CommandSpec models_list_command() {
   return make_command<ModelsListOptions>("models list", "Data and models", "List bundles, newest first",
                                          {"anomctl models list"}, run_list);

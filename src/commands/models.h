@@ -1,7 +1,6 @@
-// `anomctl models import|list|show|export`: bundles as folders.
+// `anomctl models list|show|export`: bundles as folders.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,25 +9,6 @@
 #include "commands/command.h"
 
 namespace anomctl {
-
-struct ImportOptions {
-  fs::path weights, settings, scaler, output;
-  std::vector<std::string> columns;
-  std::string name;
-  Duration period = seconds(1);
-  std::optional<double> threshold;
-
-  static void fields(auto& self, auto&& field) {
-    field("weights", self.weights, "safetensors file with the reference's key names", Required{});
-    field("settings", self.settings, "JSON file with the network's settings", Required{});
-    field("output", self.output, "folder of the new bundle", Required{});
-    field("columns", self.columns, "names of the sensors in order (default: c0, c1, ...)");
-    field("scaler", self.scaler, "JSON file: {\"kind\":\"none\"|\"minmax\"|\"standard\", ...} (default: none)");
-    field("name", self.name, "name of the bundle (default: that of the output folder)");
-    field("period", self.period, "time between rows");
-    field("threshold", self.threshold, "limit of the score");
-  }
-};
 
 struct ModelsListOptions {
   fs::path models_dir = "models";
@@ -67,7 +47,6 @@ std::vector<fs::path> find_bundles(const ModelsListOptions& options);
 // `text` as a folder, else as the name of the newest listed bundle. Throws UsageError with the names there are.
 fs::path find_bundle(const std::string& text, const ModelsListOptions& options);
 
-CommandSpec models_import_command();
 CommandSpec models_list_command();
 CommandSpec models_show_command();
 CommandSpec models_export_command();

@@ -18,13 +18,13 @@
 #include "commands/git_commit.h"
 #include "commands/help.h"
 #include "commands/train_work/budget_scores.h"
+#include "commands/train_work/logged_model.h"
 #include "commands/train_work/train_rows.h"
 
 namespace anomctl {
 namespace {
 
 constexpr double kLongTraining = 3600;  // seconds: beyond it train says how to shorten itself
-
 struct Session {
   const TrainOptions& options;
   Progress& progress;
@@ -297,9 +297,7 @@ void fit_budget(Session& s) {
 }
 
 void keep(Session& s) {
-  const TemporaryFolder folder;
-  save_bundle(*s.bundle, folder.path() / "bundle");
-  s.run->log_artifact(folder.path() / "bundle", kRunBundleFolder);
+  log_bundle(*s.bundle, *s.run);
   s.result.bundle = s.run->info().artifacts / kRunBundleFolder;
   if (!s.options.output.empty()) save_bundle(*s.bundle, s.options.output);
 }

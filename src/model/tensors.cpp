@@ -8,6 +8,7 @@
 
 #include "anomctl/core/error.h"
 #include "anomctl/core/json.h"
+#include "model/number_kinds.h"
 
 namespace anomctl {
 namespace {
@@ -15,46 +16,12 @@ namespace {
 constexpr std::uint64_t kMostHeaderBytes = 100'000'000;  // the format's own bound
 constexpr std::size_t kMostDimensions = 8;
 
-float from_half(std::uint16_t bits) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000U) << 16;
-  const std::uint32_t exponent = (bits >> 10) & 0x1FU;
-  std::uint32_t mantissa = bits & 0x3FFU;
-  if (exponent == 31) return std::bit_cast<float>(sign | 0x7F800000U | mantissa << 13);
-  if (exponent != 0) return std::bit_cast<float>(sign | (exponent + 112) << 23 | mantissa << 13);
-  const float value = static_cast<float>(mantissa) * 0x1p-24F;
-  return sign != 0 ? -value : value;
-}
-
-template <class T>
-T load(const char* at) {
-  T value;
-  std::memcpy(&value, at, sizeof(T));
-  return value;
-}
-
-struct Kind {
-  const char* name;
-  std::size_t bytes;
-  float (*read)(const char*);
-};
-constexpr Kind kKinds[] = {
-    {"F32", 4, [](const char* p) { return load<float>(p); }},
-    {"F64", 8, [](const char* p) { return static_cast<float>(load<double>(p)); }},
-    {"F16", 2, [](const char* p) { return from_half(load<std::uint16_t>(p)); }},
-    {"BF16", 2,
-     [](const char* p) { return std::bit_cast<float>(static_cast<std::uint32_t>(load<std::uint16_t>(p)) << 16); }},
-    {"I64", 8, [](const char* p) { return static_cast<float>(load<std::int64_t>(p)); }},
-};
-
 Error bad(const std::string& where, const std::string& what) { return input_error(fmt::format("{}: {}", where, what)); }
 
 // Shape and byte range of one entry, checked against the data's length before anything is allocated.
 Tensor read_tensor(const Json& entry, std::string_view data, const std::string& where) {
   const std::string& kind_name = entry.at("dtype").as_string();
-  const Kind* kind = nullptr;
-  for (const Kind& k : kKinds) {
-    if (kind_name == k.name) kind = &k;
-  }
+  const NumberKind* kind = find_number_kind(kind_name);
   if (kind == nullptr) throw bad(where, fmt::format("type {} is not read", kind_name));
   Tensor tensor;
   std::uint64_t count = 1;
@@ -91,7 +58,8 @@ std::int64_t Tensor::size() const {
 TensorMap parse_safetensors(std::string_view bytes, const std::string& where) {
   static_assert(std::endian::native == std::endian::little);
   if (bytes.size() < 8) throw bad(where, "too short for a safetensors file");
-  const auto header_size = load<std::uint64_t>(bytes.data());
+  std::uint64_t header_size = 0;
+  std::memcpy(&header_size, bytes.data(), sizeof(header_size));
   if (header_size > kMostHeaderBytes || header_size > bytes.size() - 8) {
     throw bad(where, fmt::format("a header of {} bytes does not fit a safetensors file of {} bytes", header_size,
                                  bytes.size()));

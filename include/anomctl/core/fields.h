@@ -35,6 +35,7 @@ struct Secret {};      // never printed or logged; NAME_file gives a file that h
 struct Required {};    // must be given by flag, environment or file
 struct Positional {};  // may also be given without the flag's name
 struct Hidden {};      // works, but is left out of --help
+struct Whole {};       // a list whose items may hold commas: one item a flag, not split
 struct Alias {         // another name of the same setting (the original's spelling)
   std::string name;
 };
@@ -48,7 +49,7 @@ struct Field {
   std::vector<std::string> aliases;
   std::optional<double> lo, hi;
   bool secret = false, required = false, positional = false, hidden = false;
-  bool is_bool = false, is_list = false, is_text = false;
+  bool is_bool = false, is_list = false, is_text = false, is_whole = false;
   // Replaces the value by what the texts say (several only for lists). Throws UsageError without naming the source.
   std::function<void(const std::vector<std::string>&)> set;
   std::function<std::string()> get;  // the present value as text, for run tracking (a secret gives "***")
@@ -132,6 +133,7 @@ inline void apply_mark(Field& f, Secret) { f.secret = true; }
 inline void apply_mark(Field& f, Required) { f.required = true; }
 inline void apply_mark(Field& f, Positional) { f.positional = true; }
 inline void apply_mark(Field& f, Hidden) { f.hidden = true; }
+inline void apply_mark(Field& f, Whole) { f.is_whole = true; }
 inline void apply_mark(Field& f, const Alias& a) { f.aliases.push_back(a.name); }
 }  // namespace detail
 
@@ -172,7 +174,7 @@ std::vector<Field> describe(T& object) {
     f.set = [&value, limits](const std::vector<std::string>& texts) {
       if constexpr (detail::is_vector<V>::value) {
         value.clear();
-        for (const auto& text : detail::split_list(texts)) {
+        for (const auto& text : limits.is_whole ? texts : detail::split_list(texts)) {
           detail::check_limits(limits, text);
           typename V::value_type item{};
           parse_value(text, item);
