@@ -30,7 +30,7 @@ ManageParts manage_parts(const ManageOptions& options) {
       throw UsageError("server-url excludes bundle and run: the server has the model");
     return parts;
   }
-  const BundleChoice choice = choose_bundle(options.bundle, options.run, options.tracking_uri);
+  const BundleChoice choice = choose_bundle(options.bundle, options.run, options.tracking);
   const auto bundle = std::make_shared<Bundle>(load_bundle(choice.folder));
   log_info("bundle {} ({})", bundle->name, choice.folder.string());
   if (!options.role.budget.empty()) log_info("{}", take_budget(*bundle, options.role.budget).in_words);

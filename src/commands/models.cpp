@@ -16,8 +16,10 @@ namespace {
 
 constexpr int kDeepest = 8;  // folders below the searched one
 
-// Where runs are kept when `uri` is a folder; empty for a server.
-fs::path local_folder(const std::string& uri) {
+// Where runs are kept here.
+fs::path local_folder(const TrackingSettings& tracking) {
+  if (tracking.has_server()) return tracking.tracking_dir;
+  const std::string& uri = tracking.tracking_uri;
   if (uri.starts_with("file://")) return uri.substr(7);
   return uri.find("://") == std::string::npos ? fs::path(uri) : fs::path();
 }
@@ -128,7 +130,7 @@ int run_list(const ModelsListOptions& options, Context& context) {
     }
   }
   if (list.size() == 0)
-    context.text(fmt::format("no bundles below {} and {}", options.models_dir.string(), options.tracking_uri));
+    context.text(fmt::format("no bundles below {} and {}", options.models_dir.string(), options.tracking.tracking_uri));
   context.result["models"] = std::move(list);
   return 0;
 }
@@ -184,7 +186,7 @@ int run_export(const ModelsExportOptions& options, Context& context) {
 std::vector<fs::path> find_bundles(const ModelsListOptions& options) {
   std::vector<fs::path> found;
   collect(options.models_dir, found);
-  collect(local_folder(options.tracking_uri), found);
+  collect(local_folder(options.tracking), found);
   std::vector<std::pair<fs::file_time_type, fs::path>> dated;
   for (fs::path& folder : found) {
     std::error_code error;
