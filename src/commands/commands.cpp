@@ -13,6 +13,7 @@
 #include "commands/manage.h"
 #include "commands/models.h"
 #include "commands/reference.h"
+#include "commands/registered_models.h"
 #include "commands/runs.h"
 #include "commands/score.h"
 #include "commands/serve.h"
@@ -33,6 +34,9 @@ const std::vector<CommandSpec>& all_commands() {
       models_list_command(),
       models_show_command(),
       models_export_command(),
+      models_register_command(),
+      models_promote_command(),
+      models_rollback_command(),
       runs_list_command(),
       runs_show_command(),
       runs_compare_command(),

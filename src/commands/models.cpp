@@ -10,6 +10,8 @@
 #include "anomctl/core/log.h"
 #include "anomctl/detection/bundle.h"
 #include "anomctl/model/native_model.h"
+#include "anomctl/registry/model_registry.h"
+#include "commands/registered_models.h"
 
 namespace anomctl {
 namespace {
@@ -30,6 +32,9 @@ void collect(const fs::path& folder, std::vector<fs::path>& found) {
   auto it = fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied, error);
   for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
     if (it.depth() > kDeepest) it.disable_recursion_pending();
+    // Versions of registered models are listed as such.
+    if (it->path().filename().string().starts_with("m-") && it->path().parent_path().filename() == "models")
+      it.disable_recursion_pending();
     if (it->path().filename() == kBundleFile) found.push_back(it->path().parent_path());
   }
 }
@@ -129,6 +134,12 @@ int run_list(const ModelsListOptions& options, Context& context) {
       log_warning("left out: {}", error.what());
     }
   }
+  Json registered = Json::array();
+  for (const RegisteredModel& model : open_model_registry(options.tracking)->list()) {
+    registered.push_back(registered_json(model));
+    context.text(registered_text(model));
+  }
+  context.result["registered"] = std::move(registered);
   if (list.size() == 0)
     context.text(fmt::format("no bundles below {} and {}", options.models_dir.string(), options.tracking.tracking_uri));
   context.result["models"] = std::move(list);
@@ -225,8 +236,9 @@ CommandSpec models_import_command() {
       {"anomctl models import --weights model.safetensors --settings model.json --output pump.bundle"}, run_import);
 }
 CommandSpec models_list_command() {
-  return make_command<ModelsListOptions>("models list", "Data and models", "List bundles, newest first",
-                                         {"anomctl models list"}, run_list);
+  return make_command<ModelsListOptions>("models list", "Data and models",
+                                         "List bundles, newest first, and registered models", {"anomctl models list"},
+                                         run_list);
 }
 CommandSpec models_show_command() {
   return make_command<ModelsShowOptions>("models show", "Data and models",

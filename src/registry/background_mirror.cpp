@@ -14,7 +14,8 @@ constexpr std::chrono::milliseconds kGather(300);
 
 }  // namespace
 
-BackgroundMirror::BackgroundMirror(Parts parts) : parts_(std::move(parts)), thread_([this](std::stop_token stop) { work(stop); }) {}
+BackgroundMirror::BackgroundMirror(Parts parts)
+    : parts_(std::move(parts)), thread_([this](std::stop_token stop) { work(stop); }) {}
 
 BackgroundMirror::~BackgroundMirror() { finish({}); }
 
@@ -59,8 +60,7 @@ void BackgroundMirror::work(std::stop_token stop) {
     bool last = false;
     {
       std::unique_lock lock(mutex_);
-      if (failed_before)
-        news_.wait_for(lock, stop, std::chrono::nanoseconds(backoff.next().ns), [&] { return last_; });
+      if (failed_before) news_.wait_for(lock, stop, std::chrono::nanoseconds(backoff.next().ns), [&] { return last_; });
       news_.wait(lock, stop, [&] { return changed_ || last_; });
       news_.wait_for(lock, stop, kGather, [&] { return last_; });
       if (stop.stop_requested()) break;

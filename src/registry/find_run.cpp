@@ -20,7 +20,8 @@ bool begins(const RunInfo& run, const std::string& reference) {
 
 RunInfo find_run(const std::vector<RunInfo>& runs, const std::string& reference, const std::string& where) {
   if (runs.empty()) throw UsageError("there is no run in " + where + "; 'anomctl train' makes one");
-  if (reference.size() > 1 && reference[0] == '-' && reference.find_first_not_of("0123456789", 1) == std::string::npos) {
+  if (reference.size() > 1 && reference[0] == '-' &&
+      reference.find_first_not_of("0123456789", 1) == std::string::npos) {
     std::size_t back = 0;
     std::from_chars(reference.data() + 1, reference.data() + reference.size(), back);
     if (back >= 1 && back <= runs.size()) return runs[back - 1];

@@ -153,7 +153,8 @@ MirrorCounts RunMirror::send(std::stop_token stop) {
     if (known == there_.params.end()) {
       batch.params.emplace_back(key, value);
     } else if (known->second != value && !value.starts_with(known->second) && told_.insert(key).second) {
-      log_warning("parameter {} of run {} is '{}' on the server and stays so", key, run.name, cut_to(known->second, 80));
+      log_warning("parameter {} of run {} is '{}' on the server and stays so", key, run.name,
+                  cut_to(known->second, 80));
     }
   }
   for (const auto& [key, value] : run.tags) {

@@ -17,9 +17,9 @@ namespace anomctl {
 // What is known here of a run's copy on one server: a file beside the run's meta.yaml. Only a help: without it all is
 // asked of the server again.
 struct MirrorNote {
-  std::string run_id;                             // on the server; empty: not made, or not noted down
-  std::map<std::string, std::string> artifacts;   // path -> SHA-256 of what was sent
-  std::string complete;                           // fingerprint of the run here when the server had all of it
+  std::string run_id;                            // on the server; empty: not made, or not noted down
+  std::map<std::string, std::string> artifacts;  // path -> SHA-256 of what was sent
+  std::string complete;                          // fingerprint of the run here when the server had all of it
 };
 // Nothing when the run was never meant for that server.
 std::optional<MirrorNote> read_mirror_note(const RunInfo& run, const std::string& url);

@@ -187,9 +187,7 @@ class ServerRunStore : public RunStore {
   }
 
  private:
-  fs::path cache_of(const std::string& run_id) const {
-    return tracking_cache(settings_) / sha256_hex(url_).substr(0, 16) / run_id / "artifacts";
-  }
+  fs::path cache_of(const std::string& run_id) const { return server_cache(settings_) / run_id / "artifacts"; }
 
   // The runs here that are meant for the server, by their id there (by their own where nothing reached it yet).
   std::map<std::string, RunInfo> local_runs() {
@@ -260,6 +258,12 @@ fs::path tracking_cache(const TrackingSettings& settings) {
     return fs::path(home) / ".cache" / "anomctl" / "tracking";
   throw UsageError("there is no HOME to keep fetched bundles below: give --tracking-cache DIR");
 }
+
+fs::path server_cache(const TrackingSettings& settings) {
+  return tracking_cache(settings) / sha256_hex(without_slash(settings.tracking_uri)).substr(0, 16);
+}
+
+fs::path cached_versions(const TrackingSettings& settings) { return server_cache(settings) / "models"; }
 
 void fetch_artifacts(MlflowClient& client, const std::string& artifact_uri, const std::string& path,
                      const fs::path& folder) {

@@ -13,6 +13,9 @@ namespace anomctl {
 MlflowAccess tracking_access(const TrackingSettings& settings);
 // Below it, a folder a server. Throws UsageError where there is no folder for a cache.
 fs::path tracking_cache(const TrackingSettings& settings);
+// The cache's folder of the server, and of its registered models in it.
+fs::path server_cache(const TrackingSettings& settings);
+fs::path cached_versions(const TrackingSettings& settings);
 std::unique_ptr<RunStore> open_server_run_store(const TrackingSettings& settings, const Clock& clock);
 
 // The artifact `path`, a file or all below a folder, to folder/path; what is there and the same stays as it is, also its

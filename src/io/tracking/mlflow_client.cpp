@@ -15,7 +15,7 @@ constexpr const char* kApi = "/api/2.0/mlflow/";
 constexpr const char* kFiles = "/api/2.0/mlflow-artifacts/artifacts";
 constexpr std::size_t kPages = 10'000;  // a server that always names a next page
 constexpr std::int64_t kRunsAPage = 1000, kPointsAPage = 25'000;
-constexpr int kDeepest = 24;            // folders of artifacts
+constexpr int kDeepest = 24;  // folders of artifacts
 constexpr std::size_t kMostFiles = 100'000;
 
 std::string base64(std::string_view text) {
@@ -25,8 +25,7 @@ std::string base64(std::string_view text) {
     std::uint32_t bits = 0;
     for (std::size_t j = 0; j < 3; ++j)
       bits = bits << 8 | (i + j < text.size() ? static_cast<unsigned char>(text[i + j]) : 0U);
-    for (std::size_t j = 0; j < 4; ++j)
-      out += i + j > text.size() ? '=' : kDigits[bits >> (18 - 6 * j) & 63];
+    for (std::size_t j = 0; j < 4; ++j) out += i + j > text.size() ? '=' : kDigits[bits >> (18 - 6 * j) & 63];
   }
   return out;
 }
@@ -102,10 +101,10 @@ HttpResponse MlflowClient::send(const std::string& method, const std::string& ta
     throw unreachable_error(fmt::format("the tracking server {} is in trouble: it answers {} {}", url_, response.status,
                                         http_reason(response.status)));
   if (response.status == 401 || response.status == 403)
-    throw failed(fmt::format(
-        "the tracking server {} answers {}: give --tracking-token-file, or --tracking-username and "
-        "--tracking-password-file, of somebody who may do this",
-        url_, response.status));
+    throw failed(
+        fmt::format("the tracking server {} answers {}: give --tracking-token-file, or --tracking-username and "
+                    "--tracking-password-file, of somebody who may do this",
+                    url_, response.status));
   return response;
 }
 
@@ -159,8 +158,8 @@ std::string MlflowClient::make_experiment(const std::string& name) {
       const std::string id = experiment != nullptr ? text_of(*experiment, "experiment_id") : "";
       if (id.empty()) throw failed("the tracking server " + url_ + " names no experiment_id");
       if (text_of(*experiment, "lifecycle_stage") == "deleted")
-        throw failed(fmt::format("experiment {} was deleted on {}: restore it there (mlflow experiments restore)", name,
-                                 url_));
+        throw failed(
+            fmt::format("experiment {} was deleted on {}: restore it there (mlflow experiments restore)", name, url_));
       return id;
     }
     Json body = Json::object();
@@ -266,8 +265,7 @@ std::map<std::string, std::uint64_t> MlflowClient::artifacts(const std::string& 
 void MlflowClient::put_artifact(const std::string& artifact_uri, const std::string& path, const fs::path& file) {
   HttpFiles files;
   files.upload = file;
-  const HttpResponse response =
-      send("PUT", kFiles + escaped_path(proxied_path(artifact_uri) + "/" + path), {}, &files);
+  const HttpResponse response = send("PUT", kFiles + escaped_path(proxied_path(artifact_uri) + "/" + path), {}, &files);
   if (response.status / 100 != 2) refuse(response, "artifact " + path);
 }
 

@@ -19,7 +19,8 @@ std::int64_t whole_of(const Json& object, std::string_view key) {
   if (value == nullptr || value->is_null()) return 0;
   if (value->is_number()) return static_cast<std::int64_t>(std::clamp(value->as_double(), -9.2e18, 9.2e18));
   std::int64_t number = 0;  // whole numbers of 64 bits may be texts
-  if (value->is_string()) std::from_chars(value->as_string().data(), value->as_string().data() + value->as_string().size(), number);
+  if (value->is_string())
+    std::from_chars(value->as_string().data(), value->as_string().data() + value->as_string().size(), number);
   return number;
 }
 

@@ -109,14 +109,14 @@ std::string Repository::load_entry(std::size_t index) {
   ModelSource source;
   {
     const std::lock_guard lock(mutex_);
-    source = entries_[index].source;
+    source = entries_[index].next.value_or(entries_[index].source);
     entries_[index].seen = fingerprint(source.folder);
     entries_[index].loading = true;
   }
   std::shared_ptr<ServedModel> served;
   std::string error;
   try {
-    served = load_served_model(source.name, source.version, source.folder, factory_, batching_);
+    served = load_served_model(source, factory_, batching_);
     log_info("model {} version {}: loaded {} ({})", source.name, source.version, source.folder.string(),
              served->model->engine());
   } catch (const std::exception& e) {
@@ -128,6 +128,11 @@ std::string Repository::load_entry(std::size_t index) {
   Entry& entry = entries_[index];
   entry.loading = false;
   entry.reason = error;
+  if (entry.next && entry.next->folder == source.folder && entry.next->version == source.version) {
+    // What cannot be loaded is not tried again before the alias moves again.
+    if (served || !entry.served) entry.source = source;
+    entry.next.reset();
+  }
   if (served) {
     if (!entry.wanted) served = nullptr;  // unloaded meanwhile
     replace(entry, std::move(served));
@@ -230,6 +235,14 @@ bool Repository::unload(const std::string& name) {
 
 void Repository::reload_all() { queue({}); }
 
+void Repository::replace_source(ModelSource source) {
+  const std::lock_guard lock(mutex_);
+  for (Entry& entry : entries_)
+    if (entry.source.name == source.name) entry.next = source;
+  tasks_.push_back({source.name, false, {}});
+  news_.notify_all();
+}
+
 void Repository::drain() {
   {
     const std::lock_guard lock(mutex_);
@@ -259,12 +272,12 @@ std::vector<ModelSource> scan_repository(const fs::path& root) {
     if (!model.is_directory()) continue;
     const std::string name = model.path().filename().string();
     if (fs::exists(model.path() / kBundleFile)) {
-      sources.push_back({name, "1", model.path()});
+      sources.push_back({name, "1", model.path(), ""});
       continue;
     }
     for (const auto& version : fs::directory_iterator(model.path()))
       if (version.is_directory() && fs::exists(version.path() / kBundleFile))
-        sources.push_back({name, version.path().filename().string(), version.path()});
+        sources.push_back({name, version.path().filename().string(), version.path(), ""});
   }
   std::sort(sources.begin(), sources.end(), [](const ModelSource& a, const ModelSource& b) {
     return a.name != b.name ? a.name < b.name : version_before(a.version, b.version);
