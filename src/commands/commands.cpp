@@ -40,7 +40,7 @@ const std::vector<CommandSpec>& all_commands() {
       runs_list_command(),
       runs_show_command(),
       runs_compare_command(),
-      runs_sync_command(),
+      runs_sync_command(), runs_export_command(),
       serve_command(),
       manage_command(),
       generate_command(),

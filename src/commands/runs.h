@@ -1,4 +1,4 @@
-// `anomctl runs list|show|compare|sync`: the tracked runs.
+// `anomctl runs list|show|compare|sync|export`: the tracked runs.
 #pragma once
 
 #include <string>
@@ -51,9 +51,23 @@ struct RunsSyncOptions {
   }
 };
 
+struct RunsExportOptions {
+  std::string run;
+  fs::path output;
+  TrackingSettings tracking;
+
+  static void fields(auto& self, auto&& field) {
+    field("run", self.run, "only this run: id, the beginning of one, name, -1 for the latest (default: all)",
+          Positional{});
+    field("output", self.output, "SQLite file to write", Required{});
+    TrackingSettings::fields(self.tracking, field);
+  }
+};
+
 CommandSpec runs_list_command();
 CommandSpec runs_show_command();
 CommandSpec runs_compare_command();
 CommandSpec runs_sync_command();
+CommandSpec runs_export_command();
 
 }  // namespace anomctl

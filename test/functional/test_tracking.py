@@ -1,13 +1,15 @@
 """Runs on a real MLflow server, read back with MLflow's own client; what a server that dies or asks who we are does."""
 
+import base64
 import hashlib
+import json
 import pathlib
 import shutil
 import subprocess
 import time
 
 import pytest
-from mlflow_server import MlflowServer, write_back
+from mlflow_server import PROGRAM, Guard, MlflowServer, write_back
 from test_runs import SMALL, write_data_set
 
 pytestmark = pytest.mark.timeout(400)
@@ -150,3 +152,58 @@ def test_no_server_is_said_and_costs_no_run(program, free_port):
     assert program("runs", "sync", "--tracking-uri", nobody, code=5).err.count("cannot be reached") == 1
     synced, = program("runs", "sync", "--json", code=0).json["runs"]
     assert synced["points"] > 0 and synced["trouble"] is None
+
+
+def test_an_exported_database_is_read_by_mlflow(program, torch_module, monkeypatch):
+    """By way of its own migrations from the oldest schema, so also by newer ones."""
+    program("train", *SMALL, "--run-name", "kept", "--tracking-uri", "mlruns", code=0)
+    done = program("runs", "export", "--output", "mlflow.db", "--json", code=0).json
+    assert done["runs"] == 1 and done["points"] > 20
+    assert "is there already" in program("runs", "export", "--output", "mlflow.db", code=1).err
+    uri = f"sqlite:///{program.folder}/mlflow.db"
+    script = ("import json, sys; from mlflow.db import commands; from mlflow.tracking import MlflowClient\n"
+              "commands(['upgrade', sys.argv[1]], standalone_mode=False); c = MlflowClient(sys.argv[1])\n"
+              "run, = c.search_runs([e.experiment_id for e in c.search_experiments()])\n"
+              "print(json.dumps([run.info.run_name, run.info.status, run.data.params, {k: [(p.step, p.value) for p in "
+              "c.get_metric_history(run.info.run_id, k)] for k in run.data.metrics}, "
+              "[f.path for f in c.list_artifacts(run.info.run_id)]]))")
+    read = subprocess.run([PROGRAM.with_name("python"), "-c", script, uri], check=True, capture_output=True, text=True,
+                          timeout=120, env={"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": "/usr/bin:/bin"})
+    name, status, params, points, artifacts = json.loads(read.stdout.splitlines()[-1])
+    assert (name, status, artifacts) == ("kept", "FINISHED", ["bundle"]) and params["window_size"] == "12"
+    assert {k: sorted(map(tuple, v)) for k, v in points.items()} == {k: sorted(v) for k, v in
+                                                                     local_points(program.folder).items()}
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2",
+                    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    return cert, key
+
+
+@pytest.mark.parametrize("way", ["token", "password", "environment"])
+def test_who_asks_is_let_in_over_tls(program, mlflow, client, certificate, tmp_path, way):
+    word = tmp_path / "word"
+    word.write_text("open sesame\n")
+    basic = "Basic " + base64.b64encode(b"ali:open sesame").decode()
+    guard = Guard(mlflow, "Bearer open sesame" if way == "token" else basic, *certificate)
+    known = {"token": ["--tracking-token-file", word],
+             "password": ["--tracking-username", "ali", "--tracking-password-file", word], "environment": []}[way]
+    env = {"MLFLOW_TRACKING_USERNAME": "ali", "MLFLOW_TRACKING_PASSWORD": "open sesame",
+           "MLFLOW_TRACKING_SERVER_CERT_PATH": str(certificate[0])} if way == "environment" else {}
+    where = ["--tracking-uri", guard.url, *([] if env else ["--tracking-ca-file", certificate[0]])]
+    try:
+        done = program("train", "--kind", "panel", *where, *known, code=0, env=env)
+        assert "warning: the tracking" not in done.err and guard.refused == 0 and guard.passed > 5
+        run, = client.search_runs([client.get_experiment_by_name(data_set(program) + "_training").experiment_id])
+        assert run.info.status == "FINISHED"
+        # Nobody, somebody else, and a server whose certificate nobody vouches for.
+        if way != "environment":
+            assert "answers 401" in program("runs", "list", *where, code=1).err and guard.refused == 1
+            assert "verify failed" in program("runs", "list", "--tracking-uri", guard.url, *known, code=5).err
+        for file in program.folder.rglob("*"):
+            assert not file.is_file() or file == word or b"open sesame" not in file.read_bytes(), file
+    finally:
+        guard.stop()
