@@ -18,6 +18,7 @@ std::size_t Detector::take_over(const Detector& before, const WindowModel& model
     std::vector<Episode> events = old.events;
     restore(before.snapshot());
     state_->events = std::move(events);
+    state_->current.filled = old.current.filled;
   } else {
     State& s = *state_;
     const std::size_t k = s.bundle->columns.size();

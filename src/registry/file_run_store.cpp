@@ -118,14 +118,14 @@ class FileRun : public Run {
   const RunInfo& info() const override { return info_; }
 
   void log_param(const std::string& key, const std::string& value) override {
-    const auto file = prepare("params", key);
+    check_key(key);
     const auto known = info_.params.find(key);
     if (known != info_.params.end()) {
       if (known->second == value) return;
       throw failed("parameter '" + key + "' of run " + info_.name + " is '" + known->second + "' and cannot become '" +
                    value + "'");
     }
-    write_file_atomic(file, value);
+    write_value(meta_.folder / "params", key, value, meta_.folder);
     info_.params[key] = value;
   }
   void log_metric(const std::string& key, double value, std::int64_t step) override {
@@ -140,7 +140,8 @@ class FileRun : public Run {
     info_.metrics[key] = point.value;
   }
   void set_tag(const std::string& key, const std::string& value) override {
-    write_file_atomic(prepare("tags", key), value);
+    check_key(key);
+    write_value(meta_.folder / "tags", key, value, meta_.folder);
     info_.tags[key] = value;
   }
   void log_artifact(const fs::path& file, const std::string& path) override {

@@ -7,6 +7,7 @@
 
 #include "anomctl/core/error.h"
 #include "anomctl/core/json.h"
+#include "anomctl/core/log.h"
 #include "registry/run_meta.h"
 #include "registry/store_lock.h"
 #include "registry/version_bundle.h"
@@ -34,11 +35,6 @@ std::map<std::string, std::string> read_texts(const fs::path& folder) {
   return texts;
 }
 
-void write_text(const fs::path& folder, const std::string& name, const std::string& text) {
-  make_folders(folder);
-  write_file_atomic(folder / name, text);
-}
-
 class FolderModelRegistry : public ModelRegistry {
  public:
   FolderModelRegistry(const TrackingSettings& settings, const Clock& clock)
@@ -47,8 +43,14 @@ class FolderModelRegistry : public ModelRegistry {
   std::vector<RegisteredModel> list() override {
     std::vector<RegisteredModel> models;
     std::error_code error;
-    for (const auto& entry : fs::directory_iterator(root_ / "models", error))
-      if (auto model = find_model(entry.path().filename().string())) models.push_back(std::move(*model));
+    for (const auto& entry : fs::directory_iterator(root_ / "models", error)) {
+      if (!fs::exists(entry.path() / "meta.yaml")) continue;
+      try {
+        if (auto model = find_model(entry.path().filename().string())) models.push_back(std::move(*model));
+      } catch (const UsageError& other) {
+        log_warning("left out: {}", other.what());  // a name that only MLflow takes
+      }
+    }
     std::sort(models.begin(), models.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     return models;
   }
@@ -105,35 +107,35 @@ class FolderModelRegistry : public ModelRegistry {
     const fs::path files = log_model(fresh, model_id, number, now);
     const fs::path folder = folder_of(fresh.name);
     if (!fs::exists(folder / "meta.yaml"))
-      write_text(folder, "meta.yaml",
-                 "aliases: {}\ncreation_timestamp: " + now +
-                     "\ndeployment_job_id: null\ndeployment_job_state: null\ndescription: null\n"
-                     "last_updated_timestamp: " +
-                     now + "\nname: " + yaml_quoted(fresh.name) + "\n");
+      write(folder, "meta.yaml",
+            "aliases: {}\ncreation_timestamp: " + now +
+                "\ndeployment_job_id: null\ndeployment_job_state: null\ndescription: null\n"
+                "last_updated_timestamp: " +
+                now + "\nname: " + yaml_quoted(fresh.name) + "\n");
     const fs::path place = folder / (std::string(kVersionFolder) + std::to_string(number));
-    for (const auto& [key, value] : tags) write_text(place / "tags", key, value);
+    for (const auto& [key, value] : tags) write(place / "tags", key, value);
     // Last: from now on others see the version.
-    write_text(place, "meta.yaml",
-               "aliases: []\ncreation_timestamp: " + now +
-                   "\ncurrent_stage: None\ndeployment_job_state: null\ndescription: null\nlast_updated_timestamp: " + now +
-                   "\nmetrics: null\nmodel_id: " + model_id + "\nname: " + yaml_quoted(fresh.name) +
-                   "\nparams: null\nrun_id: " + (fresh.run ? yaml_quoted(fresh.run->id) : "null") +
-                   "\nrun_link: null\nsource: models:/" + model_id +
-                   "\nstatus: READY\nstatus_message: null\nstorage_location: " + yaml_quoted(file_uri(files)) +
-                   "\nuser_id: null\nversion: " + std::to_string(number) + "\n");
+    write(place, "meta.yaml",
+          "aliases: []\ncreation_timestamp: " + now +
+              "\ncurrent_stage: None\ndeployment_job_state: null\ndescription: null\nlast_updated_timestamp: " + now +
+              "\nmetrics: null\nmodel_id: " + model_id + "\nname: " + yaml_quoted(fresh.name) +
+              "\nparams: null\nrun_id: " + (fresh.run ? yaml_quoted(fresh.run->id) : "null") +
+              "\nrun_link: null\nsource: models:/" + model_id +
+              "\nstatus: READY\nstatus_message: null\nstorage_location: " + yaml_quoted(file_uri(files)) +
+              "\nuser_id: null\nversion: " + std::to_string(number) + "\n");
     return version(fresh.name, number);
   }
 
   void set_alias(const std::string& name, const std::string& alias, std::int64_t number) override {
     version(name, number);
-    write_text(folder_of(name) / "aliases", alias, std::to_string(number));
+    write(folder_of(name) / "aliases", alias, std::to_string(number));
   }
   void set_model_tag(const std::string& name, const std::string& key, const std::string& value) override {
-    write_text(folder_of(name) / "tags", key, value);
+    write(folder_of(name) / "tags", key, value);
   }
   void set_version_tag(const ModelVersion& version, const std::string& key, const std::string& value) override {
-    write_text(folder_of(version.name) / (std::string(kVersionFolder) + std::to_string(version.number)) / "tags", key,
-               value);
+    write(folder_of(version.name) / (std::string(kVersionFolder) + std::to_string(version.number)) / "tags", key,
+          value);
   }
 
   fs::path bundle(const ModelVersion& version) override {
@@ -147,6 +149,9 @@ class FolderModelRegistry : public ModelRegistry {
   std::string where() const override { return root_.string(); }
 
  private:
+  void write(const fs::path& folder, const std::string& name, const std::string& text) const {
+    write_value(folder, name, text, root_);
+  }
   fs::path folder_of(const std::string& name) const { return root_ / "models" / name; }
 
   std::vector<std::int64_t> numbers(const std::string& name) const {
@@ -176,18 +181,17 @@ class FolderModelRegistry : public ModelRegistry {
     item["name"] = fresh.name;
     item["version"] = number;
     versions.push_back(std::move(item));
-    write_text(folder / "tags", "mlflow.modelVersions", versions.dump());
-    write_text(folder, "meta.yaml",
-               "artifact_location: " + yaml_quoted(file_uri(files)) + "\ncreation_timestamp: " + now +
-                   "\nexperiment_id: " + yaml_quoted(experiment.filename().string()) +
-                   "\nlast_updated_timestamp: " + now + "\nmodel_id: " + model_id +
-                   "\nmodel_type: anomctl\nname: " + yaml_quoted(fresh.name) +
-                   "\nsource_run_id: " + (fresh.run ? yaml_quoted(fresh.run->id) : "null") +
-                   "\nstatus: 2\nstatus_message: null\n");
+    write(folder / "tags", "mlflow.modelVersions", versions.dump());
+    write(folder, "meta.yaml",
+          "artifact_location: " + yaml_quoted(file_uri(files)) + "\ncreation_timestamp: " + now +
+              "\nexperiment_id: " + yaml_quoted(experiment.filename().string()) + "\nlast_updated_timestamp: " + now +
+              "\nmodel_id: " + model_id + "\nmodel_type: anomctl\nname: " + yaml_quoted(fresh.name) +
+              "\nsource_run_id: " + (fresh.run ? yaml_quoted(fresh.run->id) : "null") +
+              "\nstatus: 2\nstatus_message: null\n");
     if (!run.empty())
-      write_text(run / "outputs" / model_id, "meta.yaml",
-                 "destination_id: " + model_id + "\ndestination_type: MODEL_OUTPUT\nsource_id: " + model_id +
-                     "\nsource_type: RUN_OUTPUT\nstep: 0\ntags: {}\n");
+      write(run / "outputs" / model_id, "meta.yaml",
+            "destination_id: " + model_id + "\ndestination_type: MODEL_OUTPUT\nsource_id: " + model_id +
+                "\nsource_type: RUN_OUTPUT\nstep: 0\ntags: {}\n");
     return files;
   }
 

@@ -53,15 +53,18 @@ void check_model_name(const std::string& name) {
   const bool good = !name.empty() && name.size() <= kLongestName && name.front() != '.' && name.front() != ' ' &&
                     std::all_of(name.begin(), name.end(), [](char c) { return is_word(c) || c == '.' || c == ' '; });
   if (!good)
-    throw UsageError("'" + name + "' cannot name a registered model: it has up to 250 letters, digits, _ - . and blanks");
+    throw UsageError("'" + name +
+                     "' cannot name a registered model: it has up to 250 letters, digits, _ - . and blanks");
 }
 
 void check_model_alias(const std::string& alias) {
-  const bool version_like = alias.size() > 1 && (alias[0] == 'v' || alias[0] == 'V') &&
-                            std::all_of(alias.begin() + 1, alias.end(), [](unsigned char c) { return std::isdigit(c); });
+  const bool version_like =
+      alias.size() > 1 && (alias[0] == 'v' || alias[0] == 'V') &&
+      std::all_of(alias.begin() + 1, alias.end(), [](unsigned char c) { return std::isdigit(c); });
   if (alias.empty() || alias.size() > kLongestName || !std::all_of(alias.begin(), alias.end(), is_word) ||
       version_like || equal_to_latest(alias))
-    throw UsageError("'" + alias + "' cannot be an alias: it has letters, digits, _ and -, and is neither 'latest' nor "
+    throw UsageError("'" + alias +
+                     "' cannot be an alias: it has letters, digits, _ and -, and is neither 'latest' nor "
                      "like v3");
 }
 
@@ -127,7 +130,8 @@ RolledBack rollback(ModelRegistry& registry, const std::string& name, const std:
          (!is_there(numbers.back()) || (current != model.aliases.end() && numbers.back() == current->second)))
     numbers.pop_back();
   if (current == model.aliases.end() || numbers.empty())
-    throw UsageError("alias " + alias + " of model " + name + " named no version before: there is nothing to go back to");
+    throw UsageError("alias " + alias + " of model " + name +
+                     " named no version before: there is nothing to go back to");
   const RolledBack done{current->second, numbers.back()};
   numbers.pop_back();
   registry.set_alias(name, alias, done.to);

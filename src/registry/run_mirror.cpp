@@ -83,7 +83,7 @@ std::string run_fingerprint(const RunInfo& run) {
   const fs::path folder = folder_of(run);
   for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     const std::string name = fs::relative(it->path(), folder, error).generic_string();
-    if (name == kNoteFile || name == kLockFile || name.starts_with("checkpoint")) continue;
+    if (name.starts_with(kNoteFile) || name.starts_with(".") || name.starts_with("checkpoint")) continue;
     std::error_code gone;
     if (!it->is_regular_file(gone)) continue;
     lines.push_back(name + " " + std::to_string(it->file_size(gone)) + " " +

@@ -71,9 +71,8 @@ class ServerModelRegistry : public ModelRegistry {
     std::vector<RegisteredModel> models;
     std::string page;
     for (std::size_t i = 0; i < kPages; ++i) {
-      const Json answer = client_.call(
-          "GET", fmt::format("registered-models/search?max_results={}{}", kModelsAPage,
-                             page.empty() ? "" : "&page_token=" + percent_encode(page)));
+      const Json answer = client_.call("GET", fmt::format("registered-models/search?max_results={}{}", kModelsAPage,
+                                                          page.empty() ? "" : "&page_token=" + percent_encode(page)));
       if (const Json* list = answer.find("registered_models"); list != nullptr && list->is_array())
         for (const Json& item : list->as_array()) models.push_back(model_of(item));
       page = text_in(answer, "next_page_token");
@@ -95,8 +94,8 @@ class ServerModelRegistry : public ModelRegistry {
   }
 
   ModelVersion version(const std::string& name, std::int64_t number) override {
-    const auto found = client_.ask(
-        "GET", fmt::format("model-versions/get?name={}&version={}", percent_encode(name), number));
+    const auto found =
+        client_.ask("GET", fmt::format("model-versions/get?name={}&version={}", percent_encode(name), number));
     if (!found) throw UsageError(fmt::format("model {} has no version {} on {}", name, number, where()));
     ModelVersion version = version_of(found->at("model_version"));
     version.number = number;
@@ -117,7 +116,8 @@ class ServerModelRegistry : public ModelRegistry {
     if (fresh.run) {
       const auto run = client_.find_run(fresh.run->id);
       if (!run)
-        throw UsageError(fmt::format("run {} is not on {} yet: send it with anomctl runs sync", fresh.run->name, where()));
+        throw UsageError(
+            fmt::format("run {} is not on {} yet: send it with anomctl runs sync", fresh.run->name, where()));
       experiment = run->experiment_id;
     }
     const std::string model_id = log_model(fresh, experiment, tags);

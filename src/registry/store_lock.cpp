@@ -20,6 +20,15 @@ void make_folders(const fs::path& folder) {
   if (error) throw failed("cannot create folder " + folder.string() + ": " + error.message());
 }
 
+void write_value(const fs::path& folder, const std::string& name, const std::string& text, const fs::path& beside) {
+  const fs::path target = folder / name, fresh = beside / (".value-" + random_hex(6));
+  make_folders(target.parent_path());
+  write_file_atomic(fresh, text);
+  std::error_code error;
+  fs::rename(fresh, target, error);
+  if (error) throw failed("cannot write " + target.string() + ": " + error.message());
+}
+
 StoreLock::StoreLock(const fs::path& root)
     : fd_(::open((root / ".anomctl.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
   if (fd_ < 0 || ::flock(fd_, LOCK_EX) != 0)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "anomctl/core/files.h"
 
@@ -9,6 +10,8 @@ namespace anomctl {
 
 // Throws Error(failed).
 void make_folders(const fs::path& folder);
+// folder/name, atomically, by way of a file in `beside`: who lists the folder meets no half-written name there.
+void write_value(const fs::path& folder, const std::string& name, const std::string& text, const fs::path& beside);
 
 // Held while experiments, runs and model versions are created: two trainings that start together get one experiment and
 // two runs with different start times. The file holds the start of the latest run in ms.

@@ -75,7 +75,7 @@ struct NewVersion {
 class ModelRegistry {
  public:
   virtual ~ModelRegistry() = default;
-  virtual std::vector<RegisteredModel> list() = 0;  // by name, with versions
+  virtual std::vector<RegisteredModel> list() = 0;                                 // by name, with versions
   virtual std::optional<RegisteredModel> find_model(const std::string& name) = 0;  // with versions
   // The number that an alias names now, 0: none. Cheap: it is asked again and again.
   virtual std::int64_t alias_number(const std::string& name, const std::string& alias) = 0;

@@ -1,6 +1,7 @@
 #include "io/tracking/mlflow_json.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -125,7 +126,9 @@ MlflowRun run_of(const Json& run) {
   out.end_ms = whole_of(info, "end_time");
   out.deleted = text_of(info, "lifecycle_stage") == "deleted";
   // It becomes a folder's name.
-  if (out.id.empty() || out.id.size() > 64 || out.id.find_first_not_of("0123456789abcdefABCDEF-_") != std::string::npos)
+  if (out.id.empty() || out.id.size() > 64 || !std::all_of(out.id.begin(), out.id.end(), [](unsigned char c) {
+        return std::isalnum(c) || c == '-' || c == '_';
+      }))
     throw input_error("the tracking server names a run '" + cut(out.id, kErrorBytes) + "'");
   const Json* data = run.find("data");
   out.params = pairs_of(data, "params");
