@@ -7,18 +7,10 @@ import threading
 
 import pytest
 import requests
-from mlflow_server import MlflowServer
 from serving import Server
 from streams import end, start_manage
 
 pytestmark = pytest.mark.timeout(400)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    it = MlflowServer(tmp_path_factory.mktemp("mlflow"))
-    yield it
-    it.stop()
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +29,7 @@ def registry(request, trained, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     folder = tmp_path / "plant"
     shutil.copytree(trained.folder, folder)
-    uri = "mlruns" if request.param == "folder" else request.getfixturevalue("server").url
+    uri = "mlruns" if request.param == "folder" else request.getfixturevalue("mlflow").url
     env = {"ANOMCTL_TRACKING_URI": uri, "XDG_CACHE_HOME": str(tmp_path / "cache")}
 
     def run(*arguments, **more):
@@ -195,16 +187,16 @@ def test_manage_swaps_between_two_rows(registry, broker, listener):
 
 
 @pytest.mark.parametrize("registry", ["server"], indirect=True)
-def test_manage_starts_while_the_server_is_away(registry, broker, listener, server):
+def test_manage_starts_while_the_server_is_away(registry, broker, listener, mlflow):
     register_both(registry)
     reference = f"{registry.name}@champion"
     end(start_manage(registry, broker.url, listener, "--model", reference))
-    server.stop()
+    mlflow.stop()
     try:
         process = start_manage(registry, broker.url, listener, "--model", reference, "--follow", "0.1")
         assert listener.below("status")[-1]["model"] == f"{registry.name}/1"
     finally:
-        server.start()
+        mlflow.start()
     registry("models", "promote", f"{registry.name}/2", code=0)
     listener.wait_for(lambda: listener.below("status")[-1]["model"] == f"{registry.name}/2", 60)
     end(process)

@@ -9,17 +9,10 @@ import subprocess
 import time
 
 import pytest
-from mlflow_server import PROGRAM, Guard, MlflowServer, write_back
+from mlflow_server import PROGRAM, Guard, write_back
 from test_runs import SMALL, write_data_set
 
 pytestmark = pytest.mark.timeout(400)
-
-
-@pytest.fixture(scope="module")
-def mlflow(tmp_path_factory):
-    server = MlflowServer(tmp_path_factory.mktemp("mlflow"))
-    yield server
-    server.stop()
 
 
 @pytest.fixture
