@@ -109,8 +109,9 @@ def test_runs_are_read_from_the_server(program, client, mlflow, tmp_path):
 
 
 def test_a_server_that_dies_does_not_stop_a_training(program, mlflow, client, torch_module, tmp_path):
-    arguments = ["train", *SMALL[:-1], "150", "--run-name", "outlives"]
-    process = program.start(*arguments, env={"ANOMCTL_TRACKING_URI": mlflow.url, "XDG_CACHE_HOME": str(tmp_path)})
+    arguments = ["train", *SMALL[:-1], "80", "--run-name", "outlives"]
+    process = program.start(*arguments, env={"ANOMCTL_TRACKING_URI": mlflow.url, "XDG_CACHE_HOME": str(tmp_path),
+                                                 "OMP_NUM_THREADS": "1"})  # several would spin on a busy machine
     name = data_set(program) + "_training"
     end = time.monotonic() + 90
     while True:  # the server has some of its losses
@@ -134,7 +135,7 @@ def test_a_server_that_dies_does_not_stop_a_training(program, mlflow, client, to
     scratch.mkdir()
     run = check_copy(client, server_id, program.folder, scratch)
     assert run.info.status == "FINISHED" and len(client.search_runs([experiment.experiment_id])) == 1
-    assert len(client.get_metric_history(server_id, "train_total_loss")) == 150
+    assert len(client.get_metric_history(server_id, "train_total_loss")) == 80
 
 
 def test_no_server_is_said_and_costs_no_run(program, free_port):
