@@ -20,11 +20,11 @@ MAY_USE = {
     "model": ("core", "kernels"),
     "mtad_gat": ("core", "kernels", "model"),
     "detection": ("core", "data", "model"),
-    "registry": ("core", "model", "detection"),
     "io": ("core",),
+    "registry": ("core", "model", "detection", "io"),
     "deploy": ("core", "io"),
-    "roles": ("core", "data", "model", "detection", "registry", "io"),
-    "commands": ("core", "kernels", "data", "model", "mtad_gat", "detection", "registry", "io", "deploy", "roles"),
+    "roles": ("core", "data", "model", "detection", "io", "registry"),
+    "commands": ("core", "kernels", "data", "model", "mtad_gat", "detection", "io", "registry", "deploy", "roles"),
 }
 ROOMS = list(MAY_USE)
 # Within io/, a folder may use these and itself; the others do not see each other.

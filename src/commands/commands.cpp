@@ -14,6 +14,7 @@
 #include "commands/models.h"
 #include "commands/models_import.h"
 #include "commands/reference.h"
+#include "commands/registered_models.h"
 #include "commands/runs.h"
 #include "commands/score.h"
 #include "commands/serve.h"
@@ -26,12 +27,35 @@ namespace anomctl {
 
 const std::vector<CommandSpec>& all_commands() {
   static const std::vector<CommandSpec> commands = {
-      create_datasets_command(), train_command(),        evaluate_command(),     score_command(),
-      models_import_command(),   models_list_command(),  models_show_command(),  models_export_command(),
-      runs_list_command(),       runs_show_command(),    runs_compare_command(), serve_command(),
-      manage_command(),          generate_command(),     up_command(),           demo_command(),
-      label_command(),           build_images_command(), set_auth_command(),     api_token_command(),
-      templates_apply_command(), doctor_command(),       health_command(),       completion_command(),
+      create_datasets_command(),
+      train_command(),
+      evaluate_command(),
+      score_command(),
+      models_import_command(),
+      models_list_command(),
+      models_show_command(),
+      models_export_command(),
+      models_register_command(),
+      models_promote_command(),
+      models_rollback_command(),
+      runs_list_command(),
+      runs_show_command(),
+      runs_compare_command(),
+      runs_sync_command(),
+      runs_export_command(),
+      serve_command(),
+      manage_command(),
+      generate_command(),
+      up_command(),
+      demo_command(),
+      label_command(),
+      build_images_command(),
+      set_auth_command(),
+      api_token_command(),
+      templates_apply_command(),
+      doctor_command(),
+      health_command(),
+      completion_command(),
       reference_command(),
   };
   return commands;

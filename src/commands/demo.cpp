@@ -37,7 +37,7 @@ TrainOptions train_options(const DemoOptions& options, const Scale& scale, const
   TrainOptions train;
   train.dataset = name;
   train.datasets_dir = datasets;
-  train.tracking_uri = (options.output / "mlruns").string();
+  train.tracking.tracking_uri = (options.output / "mlruns").string();
   train.network.window_size = static_cast<int>(scale.window);
   train.trainer.stride = scale.stride;
   train.trainer.epochs = scale.epochs;
@@ -159,7 +159,7 @@ int run(const DemoOptions& options, Context& context) {
   judge.run = trained.run_id;
   judge.datasets_dir = datasets;
   judge.dataset = name;
-  judge.tracking_uri = (options.output / "mlruns").string();
+  judge.tracking.tracking_uri = (options.output / "mlruns").string();
   judge.output = options.output;
   Context figures(context.progress(), context.stop(), context.json());
   evaluate(judge, figures);

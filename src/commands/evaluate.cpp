@@ -129,7 +129,7 @@ std::vector<fs::path> write_results(const std::vector<fs::path>& folders, const 
 
 void track(const EvaluateOptions& options, const RunInfo& run, const Json& figures, const Limits& limits,
            const std::string& dataset) {
-  const auto writer = open_run_store(options.tracking_uri)->open(run.id);
+  const auto writer = open_run_store(options.tracking)->open(run.id);
   for (const auto& [name, value] : figures.as_object())
     if (value.is_number()) writer->log_metric(name, value.as_double(), 0);
   for (const auto& [name, value] : limits.all) writer->log_metric("threshold_" + name, value, 0);
@@ -146,7 +146,7 @@ int evaluate(const EvaluateOptions& options, Context& context) {
   for (const auto& text : options.fail_on) bounds.push_back(parse_bound(text));
   const auto experiment =
       options.dataset.empty() || !options.run.starts_with('-') ? "" : options.dataset + kExperimentEnd;
-  const auto choice = choose_bundle(options.bundle, options.run, options.tracking_uri, experiment);
+  const auto choice = choose_bundle(options.bundle, options.run, options.tracking, experiment);
   const auto original = load_bundle(choice.folder);
   const auto set = load_data_set(data_set_folder(options, choice));
   check_columns(original, set);

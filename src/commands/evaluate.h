@@ -9,6 +9,7 @@
 #include "anomctl/core/files.h"
 #include "anomctl/detection/episodes.h"
 #include "anomctl/detection/thresholds.h"
+#include "anomctl/registry/tracking_settings.h"
 #include "commands/command.h"
 
 namespace anomctl {
@@ -18,7 +19,7 @@ struct EvaluateOptions {
   fs::path bundle;
   std::string dataset;
   fs::path datasets_dir = "datasets";
-  std::string tracking_uri = "mlruns";
+  TrackingSettings tracking;
   fs::path output;
   std::string threshold_method = "pot";
   std::optional<double> threshold;
@@ -39,7 +40,7 @@ struct EvaluateOptions {
     field("bundle", self.bundle, "folder of a bundle, instead of a run");
     field("dataset", self.dataset, "data set to judge (default: the one the run was trained on)");
     field("datasets_dir", self.datasets_dir, "folder that holds the data sets");
-    field("tracking_uri", self.tracking_uri, "folder that holds the runs");
+    TrackingSettings::fields(self.tracking, field);
     field("output", self.output, "folder for metrics.json, scores.csv and report.html, beside the run's artifacts");
     field("threshold_method", self.threshold_method,
           "how the limit is chosen from train scores; best-f1 looks at the labels of eval, keep leaves the bundle's",

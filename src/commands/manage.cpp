@@ -5,7 +5,9 @@
 #include "anomctl/core/config.h"
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
+#include "anomctl/detection/replay.h"
 #include "anomctl/registry/run_bundle.h"
+#include "commands/model_feed.h"
 #include "commands/open_model.h"
 
 namespace anomctl {
@@ -30,14 +32,31 @@ ManageParts manage_parts(const ManageOptions& options) {
       throw UsageError("server-url excludes bundle and run: the server has the model");
     return parts;
   }
-  const BundleChoice choice = choose_bundle(options.bundle, options.run, options.tracking_uri);
-  const auto bundle = std::make_shared<Bundle>(load_bundle(choice.folder));
-  log_info("bundle {} ({})", bundle->name, choice.folder.string());
-  if (!options.role.budget.empty()) log_info("{}", take_budget(*bundle, options.role.budget).in_words);
-  if (!bundle->threshold() && !options.role.threshold)
-    log_warning("the bundle has no limit: rows are scored, none is called an anomaly (anomctl evaluate sets one)");
-  parts.model = open_model(*bundle, options.device);
-  parts.bundle = bundle;
+  const auto load = [role = options.role, device = options.device](const fs::path& folder, const std::string& id) {
+    const auto bundle = std::make_shared<Bundle>(load_bundle(folder));
+    if (!id.empty()) bundle->name = id;
+    log_info("bundle {} ({})", bundle->name, folder.string());
+    if (!role.budget.empty()) log_info("{}", take_budget(*bundle, role.budget).in_words);
+    if (!bundle->threshold() && !role.threshold)
+      log_warning("the bundle has no limit: rows are scored, none is called an anomaly (anomctl evaluate sets one)");
+    JudgingModel judging{bundle, open_model(*bundle, device)};
+    self_test(*bundle, *judging.model);
+    return judging;
+  };
+  JudgingModel judging;
+  if (options.role.model.empty()) {
+    judging = load(choose_bundle(options.bundle, options.run, options.tracking).folder, "");
+  } else {
+    if (!options.bundle.empty() || !options.run.empty())
+      throw UsageError("model excludes bundle and run: give one of them");
+    const auto feed =
+        std::make_shared<ModelFeed>(options.tracking, options.role.model, options.role.follow,
+                                    [load](const FollowedModel& found) { return load(found.folder, found.id()); });
+    judging = feed->first();
+    parts.next_model = [feed] { return feed->take(); };
+  }
+  parts.bundle = judging.bundle;
+  parts.model = judging.model;
   return parts;
 }
 
@@ -117,6 +136,7 @@ CommandSpec manage_command() {
       {"anomctl manage --bundle bundles/pump",
        "anomctl manage --run -1 --mqtt-url mqtts://broker:8883 --mqtt-user manager --mqtt-pass-file word --state-dir "
        "state",
+       "anomctl manage --model pump@champion --tracking-uri http://127.0.0.1:5000",
        "anomctl manage --server-url http://127.0.0.1:8080 --topic-sensor +"},
       run);
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "anomctl/core/files.h"
+#include "anomctl/registry/tracking_settings.h"
 #include "anomctl/roles/manage.h"
 #include "commands/command.h"
 
@@ -12,14 +13,14 @@ namespace anomctl {
 struct ManageOptions {
   fs::path bundle;
   std::string run;
-  std::string tracking_uri = "mlruns";
+  TrackingSettings tracking;
   std::string device = "auto";
   ManageSettings role;
 
   static void fields(auto& self, auto&& field) {
     field("bundle", self.bundle, "folder of the bundle that judges (default: that of the run)");
     field("run", self.run, "run whose bundle judges: id, name, -1 for the latest (the default)");
-    field("tracking_uri", self.tracking_uri, "folder that holds the runs");
+    TrackingSettings::fields(self.tracking, field);
     field("device", self.device, "auto, cpu, cuda or cuda:N");
     ManageSettings::fields(self.role, field);
   }

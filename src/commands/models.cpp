@@ -9,6 +9,8 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
 #include "anomctl/detection/bundle.h"
+#include "anomctl/registry/model_registry.h"
+#include "commands/registered_models.h"
 #include "commands/train_work/logged_model.h"
 
 namespace anomctl {
@@ -16,8 +18,10 @@ namespace {
 
 constexpr int kDeepest = 8;  // folders below the searched one
 
-// Where runs are kept when `uri` is a folder; empty for a server.
-fs::path local_folder(const std::string& uri) {
+// Where runs are kept here.
+fs::path local_folder(const TrackingSettings& tracking) {
+  if (tracking.has_server()) return tracking.tracking_dir;
+  const std::string& uri = tracking.tracking_uri;
   if (uri.starts_with("file://")) return uri.substr(7);
   return uri.find("://") == std::string::npos ? fs::path(uri) : fs::path();
 }
@@ -28,6 +32,9 @@ void collect(const fs::path& folder, std::vector<fs::path>& found) {
   auto it = fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied, error);
   for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
     if (it.depth() > kDeepest) it.disable_recursion_pending();
+    // Versions of registered models are listed as such.
+    if (it->path().filename().string().starts_with("m-") && it->path().parent_path().filename() == "models")
+      it.disable_recursion_pending();
     if (it->path().filename() != kBundleFile) continue;
     const fs::path bundle = it->path().parent_path();
     // A copy for MLflow of a run's bundle, which is found itself.
@@ -61,8 +68,14 @@ int run_list(const ModelsListOptions& options, Context& context) {
       log_warning("left out: {}", error.what());
     }
   }
+  Json registered = Json::array();
+  for (const RegisteredModel& model : open_model_registry(options.tracking)->list()) {
+    registered.push_back(registered_json(model));
+    context.text(registered_text(model));
+  }
+  context.result["registered"] = std::move(registered);
   if (list.size() == 0)
-    context.text(fmt::format("no bundles below {} and {}", options.models_dir.string(), options.tracking_uri));
+    context.text(fmt::format("no bundles below {} and {}", options.models_dir.string(), options.tracking.tracking_uri));
   context.result["models"] = std::move(list);
   return 0;
 }
@@ -118,7 +131,7 @@ int run_export(const ModelsExportOptions& options, Context& context) {
 std::vector<fs::path> find_bundles(const ModelsListOptions& options) {
   std::vector<fs::path> found;
   collect(options.models_dir, found);
-  collect(local_folder(options.tracking_uri), found);
+  collect(local_folder(options.tracking), found);
   std::vector<std::pair<fs::file_time_type, fs::path>> dated;
   for (fs::path& folder : found) {
     std::error_code error;
@@ -152,8 +165,9 @@ fs::path find_bundle(const std::string& text, const ModelsListOptions& options) 
 }
 
 CommandSpec models_list_command() {
-  return make_command<ModelsListOptions>("models list", "Data and models", "List bundles, newest first",
-                                         {"anomctl models list"}, run_list);
+  return make_command<ModelsListOptions>("models list", "Data and models",
+                                         "List bundles, newest first, and registered models", {"anomctl models list"},
+                                         run_list);
 }
 CommandSpec models_show_command() {
   return make_command<ModelsShowOptions>("models show", "Data and models",

@@ -6,17 +6,18 @@
 
 #include "anomctl/core/fields.h"
 #include "anomctl/core/files.h"
+#include "anomctl/registry/tracking_settings.h"
 #include "commands/command.h"
 
 namespace anomctl {
 
 struct ModelsListOptions {
   fs::path models_dir = "models";
-  std::string tracking_uri = "mlruns";
+  TrackingSettings tracking;
 
   static void fields(auto& self, auto&& field) {
     field("models_dir", self.models_dir, "folder with bundles, at any depth");
-    field("tracking_uri", self.tracking_uri, "folder of the tracked runs, whose bundles are listed too");
+    TrackingSettings::fields(self.tracking, field);
   }
 };
 
@@ -42,7 +43,7 @@ struct ModelsExportOptions {
   }
 };
 
-// Folders with a bundle.json below `models_dir` and a local `tracking_uri`, newest first.
+// Folders with a bundle.json below `models_dir` and where runs are kept here, newest first.
 std::vector<fs::path> find_bundles(const ModelsListOptions& options);
 // `text` as a folder, else as the name of the newest listed bundle. Throws UsageError with the names there are.
 fs::path find_bundle(const std::string& text, const ModelsListOptions& options);

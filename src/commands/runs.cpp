@@ -67,19 +67,6 @@ Json object_of(const Texts& texts) {
   return out;
 }
 
-// Files below the artifacts, relative to them, in order.
-std::vector<std::string> artifacts_of(const RunInfo& run) {
-  std::vector<std::string> out;
-  std::error_code error;
-  fs::recursive_directory_iterator it(run.artifacts, error);
-  for (const fs::recursive_directory_iterator end; !error && it != end; it.increment(error)) {
-    std::error_code status;
-    if (it->is_regular_file(status)) out.push_back(fs::relative(it->path(), run.artifacts, status).generic_string());
-  }
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
 using Histories = std::map<std::string, std::vector<MetricPoint>>;
 
 // Metrics that were logged over steps, such as the losses of each epoch.
@@ -113,7 +100,7 @@ void print_epochs(const Histories& histories, const Context& context) {
 
 int run_list(const RunsListOptions& options, Context& context) {
   Json list = Json::array();
-  for (const RunInfo& run : open_run_store(options.tracking_uri)->list()) {
+  for (const RunInfo& run : open_run_store(options.tracking)->list()) {
     if (!options.dataset.empty() && data_set_of(run) != options.dataset) continue;
     if (list.size() == 0) {
       context.text(fmt::format("{:<24} {:<16} {:<9} {:<24} {:>7} {:>7}  {}", "name", "data set", "status", "start",
@@ -126,17 +113,18 @@ int run_list(const RunsListOptions& options, Context& context) {
   }
   if (list.size() == 0) {
     context.text(fmt::format("no runs{} in {}: anomctl train makes one",
-                             options.dataset.empty() ? "" : " on data set " + options.dataset, options.tracking_uri));
+                             options.dataset.empty() ? "" : " on data set " + options.dataset,
+                             options.tracking.tracking_uri));
   }
   context.result["runs"] = std::move(list);
   return 0;
 }
 
 int run_show(const RunsShowOptions& options, Context& context) {
-  const auto store = open_run_store(options.tracking_uri);
+  const auto store = open_run_store(options.tracking);
   const RunInfo run = store->find(options.run);
   const Histories histories = histories_of(*store, run);
-  const auto artifacts = artifacts_of(run);
+  const auto artifacts = store->artifacts(run);
   context.result = summary(run);
   context.result["params"] = object_of(run.params);
   context.result["tags"] = object_of(run.tags);
@@ -191,7 +179,7 @@ Json pair_of(const std::optional<T>& a, const std::optional<T>& b) {
 }
 
 int run_compare(const RunsCompareOptions& options, Context& context) {
-  const auto store = open_run_store(options.tracking_uri);
+  const auto store = open_run_store(options.tracking);
   const RunInfo a = store->find(options.first), b = store->find(options.second);
   if (a.id == b.id) throw UsageError(fmt::format("{} and {} are one run, {}", options.first, options.second, a.name));
   context.result["runs"] = Json(Json::Array{summary(a), summary(b)});

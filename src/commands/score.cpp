@@ -11,6 +11,8 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
 #include "anomctl/detection/replay.h"
+#include "anomctl/registry/model_follower.h"
+#include "anomctl/registry/run_bundle.h"
 #include "commands/open_model.h"
 #include "commands/sensor_table.h"
 
@@ -99,7 +101,11 @@ void add_details(std::string& line, const Bundle& bundle, const std::vector<std:
 std::shared_ptr<const Bundle> bundle_for(const ScoreOptions& options) {
   if (options.threshold && !options.budget.empty())
     throw UsageError("budget and threshold both say what the limit is: give one of them");
-  Bundle bundle = load_bundle(options.bundle);
+  if (!options.model.empty() && !(options.bundle.empty() && options.run.empty()))
+    throw UsageError("--model excludes --bundle and --run: give one of them");
+  Bundle bundle =
+      load_bundle(options.model.empty() ? choose_bundle(options.bundle, options.run, options.tracking).folder
+                                        : ModelFollower(options.tracking, options.model).start().folder);
   if (options.compat == "reference") bundle = as_reference(std::move(bundle));
   if (!options.budget.empty()) log_info("{}", take_budget(bundle, options.budget).in_words);
   return std::make_shared<const Bundle>(std::move(bundle));

@@ -7,12 +7,15 @@
 
 #include "anomctl/core/fields.h"
 #include "anomctl/core/files.h"
+#include "anomctl/registry/tracking_settings.h"
 #include "commands/command.h"
 
 namespace anomctl {
 
 struct ScoreOptions {
   fs::path bundle;
+  std::string run, model;
+  TrackingSettings tracking;
   fs::path input = "-";
   fs::path output = "-";
   bool details = false;
@@ -24,7 +27,10 @@ struct ScoreOptions {
   std::string device = "auto";
 
   static void fields(auto& self, auto&& field) {
-    field("bundle", self.bundle, "folder of the bundle", Required{});
+    field("bundle", self.bundle, "folder of the bundle (default: that of the run)");
+    field("run", self.run, "run whose bundle scores: id, name, -1 for the latest (the default)");
+    field("model", self.model, "registered model that scores: NAME@champion, NAME/3");
+    TrackingSettings::fields(self.tracking, field);
     field("input", self.input, "CSV file with the bundle's columns, with or without header; - is standard input");
     field("output", self.output, "CSV file to write: row,score,is_anomaly; - is standard output");
     field("details", self.details, "also forecast, reconstruction, actual value and score of each sensor, in its unit");

@@ -31,6 +31,7 @@ CommandSpec serve_command() {
   return make_command<ServeSettings>(
       "serve", "Live", "Answer V2 inference requests with trained bundles",
       {"anomctl serve --bundle bundles/cats",
+       "anomctl serve --model pump@champion --tracking-uri http://127.0.0.1:5000",
        "anomctl serve --bundle pumps=bundles/a --bundle fans=bundles/b --http-port 9000",
        "anomctl serve --bundle bundles/cats --host 0.0.0.0 --token-file api_tokens --tls-cert-file server.pem "
        "--tls-key-file server.key",

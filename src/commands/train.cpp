@@ -50,12 +50,13 @@ void describe_rows(const Session& s) {
 }
 
 void start_run(Session& s) {
-  s.run = open_run_store(s.options.tracking_uri)->create(s.set.name + "_training", s.options.run_name);
+  s.run = open_run_store(s.options.tracking)->create(s.set.name + "_training", s.options.run_name);
   s.result.run_id = s.run->info().id;
   s.result.run_name = s.run->info().name;
   TrainOptions copy = s.options;
   copy.dataset = s.set.name;
-  for (const Field& f : describe(copy)) s.run->log_param(f.name, f.get());
+  for (const Field& f : describe(copy))
+    if (!f.name.starts_with("tracking_")) s.run->log_param(f.name, f.get());
   s.run->set_tag("mlflow.source.git.commit", git_commit());
   s.run->set_tag("anomctl.version", program_version());
   s.run->set_tag("anomctl.data_set_hash", s.set.hash);
@@ -114,12 +115,13 @@ fs::path checkpoint_folder(const Session& s) {
   const auto within = [](const RunInfo& run) { return run.artifacts.parent_path() / "checkpoint"; };
   const fs::path folder = within(s.run->info());
   if (!s.options.resume) return folder;
-  for (const RunInfo& run : open_run_store(s.options.tracking_uri)->list(s.run->info().experiment)) {
+  const auto here = open_run_store(s.options.tracking.local());
+  for (const RunInfo& run : here->list(s.run->info().experiment)) {
     if (run.id == s.run->info().id || !fs::exists(within(run))) continue;
     std::error_code error;
     fs::rename(within(run), folder, error);
     if (error) throw failed(fmt::format("cannot take over {}: {}", within(run).string(), error.message()));
-    if (run.status == "RUNNING") open_run_store(s.options.tracking_uri)->open(run.id)->finish("KILLED");
+    if (run.status == "RUNNING") here->open(run.id)->finish("KILLED");
     log_info("the checkpoint of run {}", run.name);
     break;
   }

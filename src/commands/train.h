@@ -10,6 +10,7 @@
 #include "anomctl/model/panel.h"
 #include "anomctl/model/relation_network.h"
 #include "anomctl/model/training.h"
+#include "anomctl/registry/tracking_settings.h"
 #include "commands/command.h"
 
 namespace anomctl {
@@ -19,7 +20,7 @@ struct TrainOptions {
   fs::path datasets_dir = "datasets";
   std::string kind = "auto";
   std::string run_name;
-  std::string tracking_uri = "mlruns";
+  TrackingSettings tracking;
   fs::path output;
   std::string scaler = "standard";
   bool resume = false;
@@ -35,7 +36,7 @@ struct TrainOptions {
     field("kind", self.kind, "what is trained: mtad-gat alone, the panel alone, or both in one bundle (auto)",
           OneOf{{"auto", "mtad-gat", "panel"}});
     field("run_name", self.run_name, "name of the run (default: a random one)");
-    field("tracking_uri", self.tracking_uri, "folder that holds the runs");
+    TrackingSettings::fields(self.tracking, field);
     field("output", self.output, "also write the bundle to this folder");
     field("scaler", self.scaler, "scaling of the network's inputs, fitted on train rows (compat reference: none)",
           OneOf{{"standard", "minmax", "none"}});

@@ -14,6 +14,9 @@
 
 namespace anomctl {
 
+// Everything that gives the numbers of a snapshot their meaning, as a hash. A new threshold changes nothing.
+std::string belongs_to(const Bundle& bundle, const std::string& asset);
+
 struct Detector::State {
   State(std::shared_ptr<const Bundle> bundle, std::shared_ptr<const WindowModel> model, DetectorOptions options);
 

@@ -132,6 +132,18 @@ std::span<const double> Intake::last_rows() const {
   return std::span<const double>(values_.data() + (filled_ - rows) * settings_.sensors, rows * settings_.sensors);
 }
 
+void Intake::go_on_from(const Intake& before) {
+  last_value_ = before.last_value_;
+  held_for_ = before.held_for_;
+  last_time_ = before.last_time_;
+  idle_since_ = before.idle_since_;
+  if (before.filled_ == 0) fresh_ = before.fresh_;
+  StateWriter out;
+  before.faults_.write(out);
+  StateReader in(out.bytes());
+  faults_.read(in);
+}
+
 void Intake::write(StateWriter& out) const {
   // Only the last w + 1 rows matter; scaled values follow from them.
   const std::size_t rows = std::min(filled_, settings_.window + 1);

@@ -56,6 +56,10 @@ class Intake {
   // The last rows, w + 1 at most, unscaled with held values, (n, k).
   std::span<const double> last_rows() const;
 
+  // After the rows of `before`, which is of the same sensors, were pushed: what they do not tell, such as since when a
+  // sensor has given no value, is taken over as it is.
+  void go_on_from(const Intake& before);
+
   void write(StateWriter& out) const;
   void read(StateReader& in);
 

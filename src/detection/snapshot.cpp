@@ -14,16 +14,6 @@ namespace {
 constexpr std::string_view kMagic = "anomctl detector 3\n";
 constexpr std::size_t kChecksum = 16;  // hex characters
 
-// Everything that gives the numbers their meaning. A new threshold changes nothing.
-std::string belongs_to(const Bundle& bundle, const std::string& asset) {
-  std::string text = asset + "\n" + bundle.kind;
-  for (const Column& column : bundle.columns) text += "\n" + column.name;
-  text += bundle.scaler.to_json().dump() + bundle.settings.to_json().dump() + bundle.score.to_json().dump();
-  if (bundle.panel != nullptr) text += bundle.panel->to_json().dump();
-  if (bundle.voices != nullptr) text += "elsewhere" + bundle.voices->to_json().dump();
-  return sha256_hex(text).substr(0, kChecksum);
-}
-
 void write_tracker(StateWriter& out, const EpisodeTracker::Numbers& numbers) {
   out.number(static_cast<std::uint8_t>(numbers.open));
   out.number(static_cast<std::uint8_t>(numbers.acknowledged));
@@ -43,6 +33,15 @@ EpisodeTracker::Numbers read_tracker(StateReader& in) {
 }
 
 }  // namespace
+
+std::string belongs_to(const Bundle& bundle, const std::string& asset) {
+  std::string text = asset + "\n" + bundle.kind;
+  for (const Column& column : bundle.columns) text += "\n" + column.name;
+  text += bundle.scaler.to_json().dump() + bundle.settings.to_json().dump() + bundle.score.to_json().dump();
+  if (bundle.panel != nullptr) text += bundle.panel->to_json().dump();
+  if (bundle.voices != nullptr) text += "elsewhere" + bundle.voices->to_json().dump();
+  return sha256_hex(text).substr(0, kChecksum);
+}
 
 void write_episode(StateWriter& out, const Episode& e) {
   for (const std::int64_t n : {e.start, e.end, e.peak_time, e.rows}) out.number(n);

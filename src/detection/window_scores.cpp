@@ -116,4 +116,15 @@ WindowScores score_windows(const Bundle& bundle, const WindowModel& model, const
   return scores;
 }
 
+void self_test(const Bundle& bundle, const WindowModel& model) {
+  const auto rows = static_cast<std::size_t>(bundle.settings.window_size) + 1;
+  const std::size_t k = bundle.columns.size();
+  std::vector<double> window(rows * k);
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t c = 0; c < k; ++c) window[r * k + c] = bundle.scaler.unscale_value(c, 0.5);
+  const WindowScores scores = score_windows(bundle, model, {1, window});
+  if (!std::isfinite(scores.score.at(0)))
+    throw failed("the self-test of model " + bundle.name + " gave no finite score");
+}
+
 }  // namespace anomctl

@@ -2,8 +2,9 @@
 //   <root>/<experiment id>/meta.yaml
 //   <root>/<experiment id>/<run id>/{meta.yaml, params/<key>, metrics/<key>, tags/<key>, artifacts/}
 // A parameter and a tag are a file that holds the bare value; a metric is lines of "TIMESTAMP_MS VALUE STEP".
+#include "registry/file_run_store.h"
+
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,8 +16,8 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/json.h"
 #include "anomctl/core/log.h"
-#include "anomctl/registry/run_store.h"
 #include "registry/run_meta.h"
+#include "registry/store_lock.h"
 
 namespace anomctl {
 namespace {
@@ -25,42 +26,6 @@ constexpr std::uint64_t kMaxSmallFile = kMiB;
 constexpr std::size_t kRunIdLength = 32;
 
 std::int64_t to_ms(Nanoseconds time) { return time / kMillisecond; }
-
-void make_folders(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw failed("cannot create folder " + folder.string() + ": " + error.message());
-}
-
-// Held while experiments and runs are created: two trainings that start together get one experiment and two runs with
-// different start times. The file holds the start of the latest run in ms.
-class StoreLock {
- public:
-  explicit StoreLock(const fs::path& root)
-      : fd_(::open((root / ".anomctl.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
-    if (fd_ < 0 || ::flock(fd_, LOCK_EX) != 0)
-      throw failed("cannot lock " + (root / ".anomctl.lock").string() + ": " + std::strerror(errno));
-  }
-  ~StoreLock() { ::close(fd_); }
-  StoreLock(const StoreLock&) = delete;
-  StoreLock& operator=(const StoreLock&) = delete;
-
-  // `now_ms`, or one more than the last time it gave.
-  std::int64_t next_start(std::int64_t now_ms) const {
-    char text[32] = {};
-    const auto n = ::pread(fd_, text, sizeof text - 1, 0);
-    std::int64_t last = 0;
-    if (n > 0) std::from_chars(text, text + n, last);
-    const auto start = std::max(now_ms, last + 1);
-    const std::string out = std::to_string(start) + "\n";
-    if (::pwrite(fd_, out.data(), out.size(), 0) != static_cast<ssize_t>(out.size()))
-      throw failed(std::string("cannot write the lock file of the run store: ") + std::strerror(errno));
-    return start;
-  }
-
- private:
-  int fd_;
-};
 
 void check_key(const std::string& key) {
   const auto allowed = [](char c) {
@@ -96,6 +61,7 @@ std::vector<MetricPoint> read_metric(const fs::path& file) {
   std::vector<MetricPoint> points;
   std::istringstream lines(read_file(file, 64 * kMiB));
   for (std::string line; std::getline(lines, line);) {
+    if (lines.eof()) break;  // another process is writing it
     std::istringstream words(line);
     std::int64_t ms = 0;
     std::string value;
@@ -152,26 +118,30 @@ class FileRun : public Run {
   const RunInfo& info() const override { return info_; }
 
   void log_param(const std::string& key, const std::string& value) override {
-    const auto file = prepare("params", key);
+    check_key(key);
     const auto known = info_.params.find(key);
     if (known != info_.params.end()) {
       if (known->second == value) return;
       throw failed("parameter '" + key + "' of run " + info_.name + " is '" + known->second + "' and cannot become '" +
                    value + "'");
     }
-    write_file_atomic(file, value);
+    write_value(meta_.folder / "params", key, value, meta_.folder);
     info_.params[key] = value;
   }
   void log_metric(const std::string& key, double value, std::int64_t step) override {
+    log_point(key, {clock_.now(), value, step});
+  }
+  void log_point(const std::string& key, const MetricPoint& point) {
     const auto file = prepare("metrics", key);
-    const std::string number = std::isnan(value)   ? "nan"
-                               : std::isinf(value) ? (value > 0 ? "inf" : "-inf")
-                                                   : shortest(value);
-    append_line(file, std::to_string(to_ms(clock_.now())) + " " + number + " " + std::to_string(step) + "\n");
-    info_.metrics[key] = value;
+    const std::string number = std::isnan(point.value)   ? "nan"
+                               : std::isinf(point.value) ? (point.value > 0 ? "inf" : "-inf")
+                                                         : shortest(point.value);
+    append_line(file, std::to_string(to_ms(point.time)) + " " + number + " " + std::to_string(point.step) + "\n");
+    info_.metrics[key] = point.value;
   }
   void set_tag(const std::string& key, const std::string& value) override {
-    write_file_atomic(prepare("tags", key), value);
+    check_key(key);
+    write_value(meta_.folder / "tags", key, value, meta_.folder);
     info_.tags[key] = value;
   }
   void log_artifact(const fs::path& file, const std::string& path) override {
@@ -209,7 +179,7 @@ class FileRun : public Run {
   bool unfinished_;
 };
 
-class FileRunStore : public RunStore {
+class FileRunStore : public LocalRunStore {
  public:
   FileRunStore(fs::path root, const Clock& clock) : root_(std::move(root)), clock_(clock) {}
 
@@ -268,26 +238,44 @@ class FileRunStore : public RunStore {
   }
 
   RunInfo find(const std::string& reference, const std::string& experiment) override {
-    const auto runs = list(experiment);
-    const std::string where = root_.string() + (experiment.empty() ? "" : " of experiment " + experiment);
-    if (runs.empty()) throw UsageError("there is no run in " + where + "; 'anomctl train' makes one");
-    if (reference.size() > 1 && reference[0] == '-' &&
-        reference.find_first_not_of("0123456789", 1) == std::string::npos) {
-      const auto back = static_cast<std::size_t>(number_or_zero(reference.substr(1)));
-      if (back >= 1 && back <= runs.size()) return runs[back - 1];
-      throw UsageError("run " + reference + " was asked for, and " + where + " holds " + std::to_string(runs.size()) +
-                       " (-1 is the latest)");
-    }
-    for (const auto& run : runs)
-      if (run.id == reference || run.name == reference) return run;
-    std::vector<const RunInfo*> matches;
-    if (reference.size() >= 6)
-      for (const auto& run : runs)
-        if (run.id.starts_with(reference)) matches.push_back(&run);
-    if (matches.size() == 1) return *matches[0];
-    if (matches.size() > 1)
-      throw UsageError("'" + reference + "' begins the ids of " + std::to_string(matches.size()) + " runs in " + where);
-    throw UsageError("no run '" + reference + "' in " + where + "; 'anomctl runs list' shows them");
+    return find_run(list(experiment), reference,
+                    root_.string() + (experiment.empty() ? "" : " of experiment " + experiment));
+  }
+
+  fs::path fetch(const RunInfo& run, const std::string& path) override { return run.artifacts / path; }
+
+  std::vector<std::string> artifacts(const RunInfo& run) override {
+    std::vector<std::string> names;
+    for_each_file(run.artifacts, [&](const std::string& name, const fs::path&) { names.push_back(name); });
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  const fs::path& root() const override { return root_; }
+
+  void adopt(const RunInfo& run, const RunHistories& histories) override {
+    make_folders(root_);
+    const StoreLock lock(root_);
+    RunMeta meta;
+    meta.experiment_id = experiment_id(run.experiment);
+    const auto user = run.tags.find("mlflow.user");
+    meta.user = user != run.tags.end() ? user->second : "";
+    meta.folder = root_ / meta.experiment_id / run.id;
+    RunInfo info;
+    info.id = run.id;
+    info.name = run.name;
+    info.experiment = run.experiment;
+    info.status = run.status;
+    info.start = run.start;
+    info.end = run.end;
+    info.artifacts = meta.folder / "artifacts";
+    for (const char* part : {"artifacts", "metrics", "params", "tags"}) make_folders(meta.folder / part);
+    FileRun writer(info, meta, clock_, false);
+    for (const auto& [key, value] : run.params) writer.log_param(key, value);
+    for (const auto& [key, value] : run.tags) writer.set_tag(key, value);
+    for (const auto& [key, points] : histories)
+      for (const MetricPoint& point : points) writer.log_point(key, point);
+    write_run_meta(info, meta);
   }
 
   std::vector<MetricPoint> history(const RunInfo& run, const std::string& metric) override {
@@ -368,10 +356,8 @@ class FileRunStore : public RunStore {
 
 }  // namespace
 
-std::unique_ptr<RunStore> open_run_store(const std::string& uri, const Clock& clock) {
-  const auto path = path_of_uri(uri);
-  if (path.empty()) throw UsageError("cannot track runs at '" + uri + "': give a folder or file:///folder");
-  return std::make_unique<FileRunStore>(fs::absolute(path).lexically_normal(), clock);
+std::unique_ptr<LocalRunStore> open_local_run_store(const fs::path& root, const Clock& clock) {
+  return std::make_unique<FileRunStore>(fs::absolute(root).lexically_normal(), clock);
 }
 
 }  // namespace anomctl

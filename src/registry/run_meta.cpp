@@ -121,6 +121,13 @@ fs::path path_of_uri(std::string_view uri) {
   return fs::path(out);
 }
 
+fs::path tracking_folder(const std::string& uri) {
+  auto path = path_of_uri(uri);
+  if (path.empty())
+    throw UsageError("cannot track runs at '" + uri + "': give a folder, file:///folder, or http(s)://host:port");
+  return path;
+}
+
 std::string status_name(std::string_view code) {
   if (code.size() == 1 && code[0] >= '1' && code[0] <= '5') return kStatus[static_cast<std::size_t>(code[0] - '0')];
   return std::string(code);  // older stores hold the word

@@ -20,6 +20,8 @@ std::string yaml_quoted(std::string_view text);
 // empty path: the artifacts are not on this machine.
 std::string file_uri(const fs::path& absolute);
 fs::path path_of_uri(std::string_view uri);
+// The folder that --tracking-uri names. Throws UsageError for another scheme.
+fs::path tracking_folder(const std::string& uri);
 
 // RUNNING 1, SCHEDULED 2, FINISHED 3, FAILED 4, KILLED 5.
 std::string status_name(std::string_view code);

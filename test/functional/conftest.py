@@ -201,6 +201,16 @@ def plant(anomctl_in, tmp_path_factory):
     return make_plant(anomctl_in(tmp_path_factory.mktemp("plant")))
 
 
+@pytest.fixture(scope="session")
+def mlflow(tmp_path_factory):
+    """A real MLflow server, one for all tests: each uses names of its own, and starts it again where it stops it."""
+    from mlflow_server import MlflowServer
+
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow"))
+    yield server
+    server.stop()
+
+
 @pytest.fixture
 def listener(broker):
     it = Listener(broker.port)

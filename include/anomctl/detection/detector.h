@@ -107,6 +107,11 @@ class Detector {
   // All state between rows, versioned; restoring it goes on as if nothing had happened. Requires: no row prepared and
   // not judged.
   std::string snapshot() const;
+  // A new detector goes on where `before` stands, whose bundle is another but has the same sensors. With equal settings
+  // the state is the same; else the rows of its window go through this one unsaid. Open episodes, since when sensors are
+  // broken or silent, and counts stay. Returns how many rows must come before the next is judged. Requires: no row
+  // prepared and not judged; equal names of columns and period.
+  std::size_t take_over(const Detector& before, const WindowModel& model);
   // Throws Error(bad_input) for a snapshot that is damaged or of another bundle or asset; the detector is then as new.
   void restore(const std::string& snapshot);
 

@@ -78,5 +78,7 @@ struct Windows {
 };
 // Throws Error(bad_input) for values that are not finite.
 WindowScores score_windows(const Bundle& bundle, const WindowModel& model, const Windows& windows);
+// Scores the middle of each sensor's range, so that a model which cannot is never put to work. Throws Error(failed).
+void self_test(const Bundle& bundle, const WindowModel& model);
 
 }  // namespace anomctl

@@ -12,15 +12,15 @@ namespace anomctl {
 inline constexpr const char* kRunBundleFolder = "bundle";
 
 // Throws Error(bad_input) when the run has no bundle (it failed, or another program made it).
-fs::path bundle_of_run(const RunInfo& run);
+fs::path bundle_of_run(RunStore& store, const RunInfo& run);
 
 struct BundleChoice {
   fs::path folder;
   std::optional<RunInfo> run;  // empty when --bundle named a folder
 };
-// `bundle` when it is given, else the bundle of `run` (empty: -1) in the store at `tracking_uri`; with `experiment`
-// among its runs only. Throws UsageError when both are given.
-BundleChoice choose_bundle(const fs::path& bundle, const std::string& run, const std::string& tracking_uri,
+// `bundle` when it is given, else the bundle of `run` (empty: -1) in the store of `tracking`, fetched from a server; with
+// `experiment` among its runs only. Throws UsageError when both are given.
+BundleChoice choose_bundle(const fs::path& bundle, const std::string& run, const TrackingSettings& tracking,
                            const std::string& experiment = {});
 
 }  // namespace anomctl

@@ -1,5 +1,6 @@
-// Tracked runs, in MLflow's file store layout, so that the `mlflow` client and its page read them as their own.
-// Thread rule: one thread an object; several processes may write below one folder at the same time.
+// Tracked runs, in MLflow's file store layout, so that the `mlflow` client and its page read them as their own; with a
+// tracking server also there. Thread rule: one thread an object; several processes may write below one folder at the
+// same time.
 #pragma once
 
 #include <map>
@@ -9,6 +10,7 @@
 
 #include "anomctl/core/files.h"
 #include "anomctl/core/time.h"
+#include "anomctl/registry/tracking_settings.h"
 
 namespace anomctl {
 
@@ -18,7 +20,7 @@ struct RunInfo {
   std::string experiment;          // "<dataset>_training"
   std::string status;              // RUNNING SCHEDULED FINISHED FAILED KILLED
   Nanoseconds start = 0, end = 0;  // end 0: not ended
-  fs::path artifacts;              // local folder
+  fs::path artifacts;              // local folder; of a run that only the server has, where `fetch` puts them
   std::map<std::string, std::string> params, tags;
   std::map<std::string, double> metrics;  // the last value of each
 };
@@ -58,11 +60,23 @@ class RunStore {
   // An id, a prefix of one (at least 6 characters), a name (the newest of that name), or -1, -2 ... for the latest, the
   // one before. Throws UsageError.
   virtual RunInfo find(const std::string& reference, const std::string& experiment = {}) = 0;
+  // The local path of artifacts/<path>, a file or folder, which may not be there. From a server it is brought here first
+  // where it is not here or was replaced there.
+  virtual fs::path fetch(const RunInfo& run, const std::string& path) = 0;
+  // Relative names of all artifacts, in order.
+  virtual std::vector<std::string> artifacts(const RunInfo& run) = 0;
   // All points of a metric in the order they were written; none for a metric that the run does not have.
   virtual std::vector<MetricPoint> history(const RunInfo& run, const std::string& metric) = 0;
 };
 
-// `uri`: a folder or file:///... (made when it is not there and a run is created). Throws UsageError for anything else.
+// A tag of runs on a server: the id of the run here.
+inline constexpr const char* kLocalRunTag = "anomctl.local_run_id";
+
+// `tracking_uri`: a folder or file:///... (made when it is not there and a run is created), or http(s)://... of a
+// tracking server. With a server a run is written below `tracking_dir` first, and what the server lacks of it is sent by
+// a thread: no trouble of the server's stops or holds up who writes. Throws UsageError for anything else.
+std::unique_ptr<RunStore> open_run_store(const TrackingSettings& settings, const Clock& clock = system_clock());
+// With the defaults.
 std::unique_ptr<RunStore> open_run_store(const std::string& uri, const Clock& clock = system_clock());
 
 }  // namespace anomctl

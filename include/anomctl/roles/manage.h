@@ -76,6 +76,7 @@ struct ManageSettings {
   TopicSettings topic;
   std::string client_id;
   std::string server_url, server_token, model;
+  Duration follow = seconds(5);
   std::optional<double> threshold;
   std::string budget;
   EpisodeSettings episodes;
@@ -105,7 +106,10 @@ struct ManageSettings {
           "name at the broker, which keeps messages for it while it is away (default: manage-ORG-SENSOR)");
     field("server_url", self.server_url, "have windows judged by this server (anomctl serve) instead of here");
     field("server_token", self.server_token, "API token for the server; its scopes must hold infer and read", Secret{});
-    field("model", self.model, "the server's model (default: the only one)");
+    field("model", self.model,
+          "registered model that judges, NAME@champion or NAME/3: an alias is followed, and what it names takes over "
+          "between two rows; with server-url the server's model (default: the only one)");
+    field("follow", self.follow, "look this often where the alias points, 0: never");
     field("threshold", self.threshold, "this limit instead of the bundle's");
     field("budget", self.budget, "the limit for so many false episodes of an asset: 1/week, also hour, day, month");
     EpisodeSettings::fields(self.episodes, field);
@@ -185,9 +189,17 @@ struct JudgedRow {
   std::span<const double> expected;  // (k), NaN where nothing was expected; empty: of none
 };
 
+// What judges: a bundle and its model.
+struct JudgingModel {
+  std::shared_ptr<const Bundle> bundle;
+  std::shared_ptr<const WindowModel> model;
+};
+
 struct ManageParts {
   std::shared_ptr<const Bundle> bundle;      // null with a server_url
   std::shared_ptr<const WindowModel> model;  // of the bundle
+  // What shall judge from the next row on, in place of bundle and model; nothing while it stays the same. Must not block.
+  std::function<std::optional<JudgingModel>()> next_model;
   HttpClientSettings http;
   std::function<void(const std::string& client_id)> on_ready;  // subscribed
   std::function<void(const JudgedRow&)> on_judged;

@@ -13,11 +13,16 @@
 #include "anomctl/detection/bundle.h"
 #include "anomctl/io/net/http_server.h"
 #include "anomctl/model/window_model.h"
+#include "anomctl/registry/tracking_settings.h"
 
 namespace anomctl {
 
 struct ServeSettings {
   std::vector<std::string> bundle;  // DIR or NAME=DIR
+  std::string run;
+  std::vector<std::string> model;  // REFERENCE or NAME=REFERENCE
+  Duration follow = seconds(5);
+  TrackingSettings tracking;
   fs::path model_repository;
   std::string host = "127.0.0.1";
   std::int64_t http_port = 8080;
@@ -43,6 +48,13 @@ struct ServeSettings {
   static void fields(auto& self, auto&& field) {
     field("bundle", self.bundle,
           "bundle to serve: DIR or NAME=DIR, may be repeated; the name defaults to the bundle's own");
+    field("run", self.run, "run whose bundle is served: id, name, -1 for the latest");
+    field("model", self.model,
+          "registered model to serve, NAME@champion or NAME/3, or OTHER=NAME@champion to serve it by another name; may "
+          "be "
+          "repeated. An alias is followed: when it moves, the version it names is loaded and takes over");
+    field("follow", self.follow, "look this often where aliases point, 0: never");
+    TrackingSettings::fields(self.tracking, field);
     field("model_repository", self.model_repository, "folder of bundles: NAME/bundle.json or NAME/VERSION/bundle.json");
     field("host", self.host, "address to listen on");
     field("http_port", self.http_port, "port of the V2 protocol (0: any free one)", Between{0, 65'535});

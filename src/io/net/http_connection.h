@@ -18,9 +18,7 @@
 namespace anomctl::net {
 
 inline std::chrono::nanoseconds chrono_of(Duration d) { return std::chrono::nanoseconds(d.ns); }
-inline auto into(boost::system::error_code& ec) {
-  return boost::asio::redirect_error(boost::asio::use_awaitable, ec);
-}
+inline auto into(boost::system::error_code& ec) { return boost::asio::redirect_error(boost::asio::use_awaitable, ec); }
 
 // What drain needs of a connection.
 struct Connection {

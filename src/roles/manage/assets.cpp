@@ -103,6 +103,22 @@ Asset* Assets::find(const std::string& name) {
   return slot.get();
 }
 
+std::size_t Assets::swap(std::shared_ptr<const Bundle> bundle, const WindowModel& model) {
+  bundle_ = std::move(bundle);
+  std::size_t most = 0;
+  const Nanoseconds now = system_clock().steady();
+  for (const auto& [name, asset] : assets_) {
+    Detector fresh(bundle_, nullptr, detector_options(name));
+    most = std::max(most, fresh.take_over(asset->detector, model));
+    asset->detector = std::move(fresh);
+    if (asset->upto == 0 || asset->unsaved_from != 0) continue;
+    asset->unsaved_from = asset->upto;
+    asset->unsaved_since = now;
+    unsaved_.push_back(asset.get());
+  }
+  return most;
+}
+
 void Assets::flush() {
   for (Asset* asset : touched_) {
     asset->judge->flush();

@@ -47,6 +47,9 @@ class Assets {
   std::vector<std::pair<std::string, std::string>> states(std::size_t limit, bool all);
   std::int64_t needed_from() const;
   void restore(const std::string& name, const std::string& state);
+  // Another bundle of the same sensors and period judges on: every asset's state goes over to it and is to be saved.
+  // Requires: flushed. The most rows that an asset must wait for until it is judged again.
+  std::size_t swap(std::shared_ptr<const Bundle> bundle, const WindowModel& model);
   std::size_t size() const { return assets_.size(); }
   const std::map<std::string, std::unique_ptr<Asset>>& all() const { return assets_; }
 

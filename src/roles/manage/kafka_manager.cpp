@@ -218,6 +218,26 @@ class KafkaManager {
     }
   }
 
+  // Between two rows, in every partition; those that come later begin with it.
+  void take_next_model() {
+    if (!parts_.next_model) return;
+    const auto next = parts_.next_model();
+    if (!next) return;
+    std::string said;
+    for (auto& [number, partition] : partitions_) {
+      said = partition.stream->swap(*next);
+      if (&partition.stream->bundle() != next->bundle.get()) break;
+      partition.changed = true;
+    }
+    if (!said.empty()) log_warning("{}", said);
+    if (!partitions_.empty() && &partitions_.begin()->second.stream->bundle() != next->bundle.get()) return;
+    parts_.bundle = next->bundle;
+    parts_.model = next->model;
+    model_ = next->bundle->name;
+    log_info("judging with {} from now on", model_);
+    tell("ready");
+  }
+
   void judge_all(KafkaConsumer& consumer) {
     int taken = 0;
     Nanoseconds gathered = 0, committed = system_clock().steady();
@@ -234,6 +254,7 @@ class KafkaManager {
         for (auto& [number, partition] : partitions_) partition.stream->flush();
         taken = 0;
       }
+      if (taken == 0) take_next_model();
       if (!message && taken == 0) look_for_silence();
       if (now - committed > kCommitEvery && taken == 0) {
         std::vector<int> all;
@@ -289,7 +310,7 @@ class KafkaManager {
   }
 
   const ManageSettings& settings_;
-  const ManageParts& parts_;
+  ManageParts parts_;  // bundle and model are those of streams to come
   std::stop_token stop_;
   std::string org_, id_, model_;
   KafkaSettings kafka_;

@@ -181,7 +181,7 @@ class Manager {
     json["state"] = state;
     json["time"] = format_stamp(system_clock().now() / kMillisecond * kMillisecond);
     json["model"] = stream_.bundle().name;
-    if (!trouble_.empty()) json["reason"] = trouble_;
+    if (const std::string& why = trouble_.empty() ? note_ : trouble_; !why.empty()) json["reason"] = why;
     if (dropped() > 0) json["dropped"] = dropped();
     if (lost() > 0) json["lost"] = lost();
     return json.dump();
@@ -280,6 +280,22 @@ class Manager {
     parts_.on_health(health);
   }
 
+  // Between two rows.
+  void take_next_model(std::int64_t newest) {
+    if (!parts_.next_model || closed_) return;
+    const auto next = parts_.next_model();
+    if (!next) return;
+    stream_.flush();
+    note_ = stream_.swap(*next);
+    if (note_.empty())
+      log_info("judging with {} from now on", stream_.bundle().name);
+    else
+      log_warning("{}", note_);
+    // States of the model before are of no use to a restart.
+    outbox_.commit(newest, stream_.states(kStatesAtOnce, true), given_up_.get_token());
+    tell(trouble_.empty() ? "ready" : "not_storing");
+  }
+
   void judge_all() {
     constexpr std::chrono::nanoseconds kLook = std::chrono::milliseconds(200);
     const std::int64_t judged_before = outbox_.judged();
@@ -309,6 +325,7 @@ class Manager {
         if (!outbox_.commit(newest, stream_.states(kStatesAtOnce, false), given_up_.get_token())) break;
         delays_.sent(system_clock().now());
       }
+      if (taken == 0) take_next_model(newest);
       if (closed_ && inbox_.idle()) break;
       if (drain_until_ != 0 && system_clock().steady() > drain_until_) {
         log_warning("the drain timeout is over: readings were left unjudged{}",
@@ -346,7 +363,7 @@ class Manager {
   Inbox inbox_;
   std::optional<Recorder> recorder_;
   MqttClient* out_ = nullptr;
-  std::string trouble_;
+  std::string trouble_, note_;  // note_: on the model that took over last
   Delays delays_;
   std::int64_t told_dropped_ = 0, told_missing_ = 0;
   std::vector<std::string> filters_;  // of the readings, of maintenance
@@ -357,31 +374,6 @@ class Manager {
 };
 
 }  // namespace
-
-void validate(const ManageSettings& settings) {
-  for (const std::string& level : {settings.topic.topic_org, settings.topic.topic_sensor})
-    if (level.starts_with("$share"))
-      throw UsageError(
-          "a shared subscription deals the readings of one asset out to several managers, and each would judge a torn "
-          "window: share the assets out instead, by --shard 0/2 and --shard 1/2");
-  check_topic_level(settings.topic.topic_org, "topic-org");
-  if (settings.topic.topic_sensor != "+") check_topic_level(settings.topic.topic_sensor, "topic-sensor");
-  if (!settings.client_id.empty()) check_topic_level(settings.client_id, "client-id");
-  if (settings.server_url.empty() && !settings.model.empty()) throw UsageError("model needs server-url");
-  if (settings.server_url.empty() && !settings.server_token.empty()) throw UsageError("server-token needs server-url");
-  if (settings.durable && settings.state_dir.empty()) throw UsageError("durable needs state-dir");
-  if (!settings.replay.empty() && !(settings.state_dir.empty() && settings.record.empty() && settings.store.empty()))
-    throw UsageError("replay excludes state-dir, record and store: it starts from nothing and keeps nothing");
-  if (!settings.budget.empty()) {
-    if (settings.threshold) throw UsageError("budget and threshold both say what the limit is: give one of them");
-    parse_budget(settings.budget);
-  }
-  parse_shard(settings.shard);
-  validate_kafka(settings);
-  validate(settings.influx);
-  for (const std::string& text : settings.readings.sensor_range) parse_sensor_range(text);
-  const Maintenance tried(settings.readings.maintenance);
-}
 
 ManageCounts run_manage(const ManageSettings& settings, const ManageParts& parts, std::stop_token stop) {
   validate(settings);

@@ -13,7 +13,7 @@ void ModelBatch::push(Detector& detector, const VerdictSink& sink, const Row& ro
 }
 
 void ModelBatch::flush() {
-  if (n_windows_ > 0) model_.expect(windows_, n_windows_, expectation_);
+  if (n_windows_ > 0) model_->expect(windows_, n_windows_, expectation_);
   std::size_t at = 0;
   for (const WaitingRow& row : waiting_) {
     const Verdict verdict =

@@ -53,7 +53,8 @@ Stream::Stream(const ManageSettings& settings, const ManageParts& parts, Send se
 void Stream::open_model() {
   if (settings_.server_url.empty()) {
     bundle_ = parts_.bundle;
-    batch_ = std::make_unique<ModelBatch>(*parts_.model, static_cast<std::size_t>(settings_.batch_size));
+    model_ = parts_.model;
+    batch_ = std::make_unique<ModelBatch>(*model_, static_cast<std::size_t>(settings_.batch_size));
     return;
   }
   server_ = std::make_unique<v2::Client>(settings_.server_url, settings_.model, parts_.http, settings_.server_token);
@@ -179,6 +180,22 @@ void Stream::take_maintenance(const Reading& reading) {
   if (asset == nullptr || reading.number <= asset->upto) return;
   assets_->changed(*asset, reading.number);
   asset->detector.acknowledge();
+}
+
+std::string Stream::swap(const JudgingModel& next) {
+  if (names_of(next.bundle->columns) != names_of(bundle_->columns))
+    return fmt::format("{} judges other sensors than {}, which goes on: start anew to change over", next.bundle->name,
+                       bundle_->name);
+  if (next.bundle->period_s != bundle_->period_s)
+    return fmt::format("{} judges rows of {} s, {} those of {} s and goes on: start anew to change over",
+                       next.bundle->name, next.bundle->period_s, bundle_->name, bundle_->period_s);
+  flush();
+  const std::size_t rows = assets_->swap(next.bundle, *next.model);
+  batch_->use(*next.model);
+  bundle_ = next.bundle;
+  model_ = next.model;
+  if (rows == 0) return {};
+  return fmt::format("{} looks further back than the model before: {} rows of warm-up", bundle_->name, rows);
 }
 
 void Stream::flush() { assets_->flush(); }

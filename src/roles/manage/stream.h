@@ -45,6 +45,10 @@ class Stream {
   // Goes on from a state. Readings that it holds are then left out.
   void restore(const std::string& asset, const std::string& state);
 
+  // Another model judges on, from the next row; what was open stays open. What is to be said of it: that there is a
+  // warm-up, or why the model before goes on (other sensors, another period). Empty: nothing.
+  std::string swap(const JudgingModel& next);
+
   MissingRows& missing() { return *missing_; }
   bool ours(const std::string& asset) const { return assets_->ours(asset); }
   bool stamped(const std::string& payload) const;
@@ -69,6 +73,7 @@ class Stream {
   Send send_;
   std::stop_token stop_;
   std::shared_ptr<const Bundle> bundle_;
+  std::shared_ptr<const WindowModel> model_;  // without a server
   std::unique_ptr<v2::Client> server_;
   std::unique_ptr<ModelBatch> batch_;
   std::unique_ptr<RemoteBatch> remote_batch_;  // with a server

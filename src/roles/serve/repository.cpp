@@ -146,14 +146,14 @@ std::string Repository::load_entry(std::size_t index) {
   ModelSource source;
   {
     const std::lock_guard lock(mutex_);
-    source = entries_[index].source;
+    source = entries_[index].next.value_or(entries_[index].source);
     entries_[index].seen = fingerprint(source.folder);
     entries_[index].loading = true;
   }
   std::shared_ptr<ServedModel> served;
   std::string error;
   try {
-    served = load_served_model(source.name, source.version, source.folder, factory_, batching_);
+    served = load_served_model(source, factory_, batching_);
     log_info("model {} version {}: loaded {} ({})", source.name, source.version, source.folder.string(),
              served->model->engine());
   } catch (const std::exception& e) {
@@ -165,6 +165,11 @@ std::string Repository::load_entry(std::size_t index) {
   Entry& entry = entries_[index];
   entry.loading = false;
   entry.reason = error;
+  if (entry.next && entry.next->folder == source.folder && entry.next->version == source.version) {
+    // What cannot be loaded is not tried again before the alias moves again.
+    if (served || !entry.served) entry.source = source;
+    entry.next.reset();
+  }
   if (served) {
     if (!entry.wanted) served = nullptr;  // unloaded meanwhile
     replace(entry, std::move(served));
@@ -275,6 +280,14 @@ bool Repository::unload(const std::string& name) {
 
 void Repository::reload_all() { queue({}); }
 
+void Repository::replace_source(ModelSource source) {
+  const std::lock_guard lock(mutex_);
+  for (Entry& entry : entries_)
+    if (entry.source.name == source.name) entry.next = source;
+  tasks_.push_back({source.name, false, {}});
+  news_.notify_all();
+}
+
 void Repository::drain() {
   {
     const std::lock_guard lock(mutex_);
@@ -304,14 +317,14 @@ std::vector<ModelSource> scan_repository(const fs::path& root, std::vector<fs::p
     const std::string name = model.path().filename().string();
     if (!model.is_directory() || name.front() == '.') continue;
     if (fs::exists(model.path() / kBundleFile)) {
-      sources.push_back({name, "1", model.path()});
+      sources.push_back({name, "1", model.path(), ""});
       continue;
     }
     const std::size_t before = sources.size();
     for (const auto& version : fs::directory_iterator(model.path())) {
       const std::string number = version.path().filename().string();
       if (number.front() != '.' && version.is_directory() && fs::exists(version.path() / kBundleFile))
-        sources.push_back({name, number, version.path()});
+        sources.push_back({name, number, version.path(), ""});
     }
     if (sources.size() == before && left_out) left_out->push_back(model.path());
   }

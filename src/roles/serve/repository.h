@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,12 +19,6 @@
 #include "roles/serve/served_model.h"
 
 namespace anomctl::serve {
-
-struct ModelSource {
-  std::string name;  // empty: the bundle's own
-  std::string version = "1";
-  fs::path folder;
-};
 
 class Repository {
  public:
@@ -60,6 +55,9 @@ class Repository {
   // False for a name that is not known or not loaded.
   bool unload(const std::string& name);
   void reload_all();
+  // The model of that name comes from elsewhere now. Until that is loaded, and where it cannot be, the one before goes
+  // on.
+  void replace_source(ModelSource source);
   // Takes no more work and finishes the requests of every model.
   void drain();
 
@@ -69,10 +67,11 @@ class Repository {
     std::shared_ptr<ServedModel> served;
     bool wanted = true;  // false: unloaded by request
     bool loading = true;
-    bool late = false;    // found after the start: its failure does not make the server unready
-    std::string reason;   // of the last failed load
-    std::string seen;     // fingerprint of the folder at the last load
-    std::string changed;  // fingerprint seen once, to be loaded when it is seen again
+    bool late = false;                // found after the start: its failure does not make the server unready
+    std::string reason;               // of the last failed load
+    std::string seen;                 // fingerprint of the folder at the last load
+    std::string changed;              // fingerprint seen once, to be loaded when it is seen again
+    std::optional<ModelSource> next;  // takes the place of `source` once it is loaded
   };
   struct Task {
     std::string name;  // empty: all

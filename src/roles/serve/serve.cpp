@@ -10,6 +10,9 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
 #include "anomctl/core/stop.h"
+#include "anomctl/registry/run_bundle.h"
+#include "roles/serve/followed_models.h"
+#include "roles/serve/named_source.h"
 #include "roles/serve/serve_metrics.h"
 #include "roles/serve/v2_service.h"
 
@@ -24,14 +27,11 @@ void on_hangup(int) { hangups.fetch_add(1, std::memory_order_relaxed); }
 std::vector<serve::ModelSource> sources_of(const ServeSettings& settings) {
   std::vector<serve::ModelSource> sources;
   for (const std::string& text : settings.bundle) {
-    // A '=' may also stand in a path: what is before it is a name only where it holds no '/'.
-    const std::size_t equals = text.find('=');
-    const bool named = equals != std::string::npos && text.substr(0, equals).find('/') == std::string::npos;
-    serve::ModelSource source;
-    if (named) source.name = text.substr(0, equals);
-    source.folder = named ? text.substr(equals + 1) : text;
-    sources.push_back(std::move(source));
+    const auto [name, folder] = serve::split_name(text);
+    sources.push_back({name, "1", folder, ""});
   }
+  if (!settings.run.empty())
+    sources.push_back({"", "1", choose_bundle({}, settings.run, settings.tracking).folder, ""});
   if (settings.model_repository.empty()) return sources;
   std::vector<fs::path> left_out;
   for (serve::ModelSource& source : serve::scan_repository(settings.model_repository, &left_out))
@@ -106,8 +106,8 @@ HttpServerSettings server_settings(const ServeSettings& settings, Metrics& metri
 }  // namespace
 
 void validate(const ServeSettings& settings) {
-  if (settings.bundle.empty() && settings.model_repository.empty())
-    throw UsageError("serve needs --bundle DIR (or NAME=DIR), or --model-repository DIR");
+  if (settings.bundle.empty() && settings.model_repository.empty() && settings.run.empty() && settings.model.empty())
+    throw UsageError("serve needs --bundle DIR (or NAME=DIR), --run, --model NAME@champion, or --model-repository DIR");
   if (settings.tls.cert_file.empty() != settings.tls.key_file.empty())
     throw UsageError("tls_cert_file and tls_key_file belong together: give both or none");
   if (!settings.tls.client_ca_file.empty() && !settings.tls.enabled())
@@ -150,7 +150,10 @@ bool run_server(const ServeSettings& settings, const ServeParts& parts, std::sto
   serve::Repository::Look look;
   if (!settings.model_repository.empty())
     look = [root = settings.model_repository] { return serve::scan_repository(root); };
-  serve::Repository repository(sources_of(settings), parts.make_model, batching, hooks, look);
+  serve::FollowedModels followed(settings);
+  std::vector<serve::ModelSource> sources = sources_of(settings);
+  for (serve::ModelSource& source : followed.sources()) sources.push_back(std::move(source));
+  serve::Repository repository(std::move(sources), parts.make_model, batching, hooks, look);
   serve::V2Settings v2;
   v2.version = parts.version;
   v2.max_body_bytes = static_cast<std::size_t>(settings.bounds.max_body_bytes);
@@ -194,6 +197,7 @@ bool run_server(const ServeSettings& settings, const ServeParts& parts, std::sto
     metrics_server->start();
   }
   repository.start(settings.watch);
+  followed.start(repository, settings.follow);
   server.start();
   const ServerPorts ports{server.port(), metrics_server ? metrics_server->port() : 0};
   log_info("serving on {}://{}:{}/v2{}", scheme_of(settings), host_in_url(settings.host), ports.http,
@@ -221,6 +225,7 @@ bool run_server(const ServeSettings& settings, const ServeParts& parts, std::sto
       if (settings.tls.enabled()) reload_tls(servers);
     }
   }
+  followed.stop();
   log_info("stopping: requests under way are answered first");
   service.set_not_ready("draining: the server is stopping");
   const std::int64_t lost = server.drain(settings.drain_grace, settings.drain_timeout);

@@ -1,8 +1,6 @@
 #include "roles/serve/served_model.h"
 
-#include <cmath>
-
-#include "anomctl/core/error.h"
+#include "anomctl/detection/replay.h"
 
 namespace anomctl::serve {
 
@@ -19,29 +17,18 @@ Json tensor_metadata(const char* name, const char* datatype, Json::Array shape) 
   return tensor;
 }
 
-// The middle of each sensor's range as the scaler knows it.
-void self_test(const ServedModel& served) {
-  const std::size_t w = served.window(), k = served.sensors();
-  std::vector<double> window((w + 1) * k);
-  for (std::size_t r = 0; r <= w; ++r)
-    for (std::size_t c = 0; c < k; ++c) window[r * k + c] = served.bundle->scaler.unscale_value(c, 0.5);
-  const WindowScores scores = score_windows(*served.bundle, *served.model, {1, window});
-  if (!std::isfinite(scores.score.at(0)))
-    throw failed("the self-test of model " + served.name + " gave no finite score");
-}
-
 }  // namespace
 
-std::shared_ptr<ServedModel> load_served_model(const std::string& name, const std::string& version,
-                                               const fs::path& folder, const ModelFactory& factory,
+std::shared_ptr<ServedModel> load_served_model(const ModelSource& source, const ModelFactory& factory,
                                                const BatchSettings& batching) {
   auto served = std::make_shared<ServedModel>();
-  auto bundle = std::make_shared<const Bundle>(load_bundle(folder));
-  served->name = name.empty() ? bundle->name : name;
-  served->version = version;
+  auto bundle = std::make_shared<Bundle>(load_bundle(source.folder));
+  served->name = source.name.empty() ? bundle->name : source.name;
+  served->version = source.version;
+  if (!source.id.empty()) bundle->name = source.id;
   served->model = factory(*bundle);
   served->bundle = std::move(bundle);
-  self_test(*served);
+  self_test(*served->bundle, *served->model);
   served->batcher = std::make_unique<Batcher>(
       batching,
       [b = served->bundle, m = served->model](const Windows& windows) { return score_windows(*b, *m, windows); });

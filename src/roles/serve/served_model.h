@@ -17,6 +17,13 @@ namespace anomctl::serve {
 
 using ModelFactory = std::function<std::shared_ptr<const WindowModel>(const Bundle&)>;
 
+struct ModelSource {
+  std::string name;  // empty: the bundle's own
+  std::string version = "1";
+  fs::path folder;
+  std::string id;  // of a registered version, "pump/3": takes the place of the bundle's own name; empty: of none
+};
+
 struct ServedModel {
   std::string name, version;
   std::shared_ptr<const Bundle> bundle;
@@ -28,8 +35,7 @@ struct ServedModel {
 };
 
 // Loads the folder and scores one window, so that a model which cannot is never served. Throws Error.
-std::shared_ptr<ServedModel> load_served_model(const std::string& name, const std::string& version,
-                                               const fs::path& folder, const ModelFactory& factory,
+std::shared_ptr<ServedModel> load_served_model(const ModelSource& source, const ModelFactory& factory,
                                                const BatchSettings& batching);
 
 // GET /v2/models/NAME as JSON.

@@ -1,5 +1,5 @@
-// An HTTP/1.1 client over one connection that is kept alive, plain or TLS. Thread rule: one thread an object; `send`
-// blocks.
+// An HTTP/1.1 client over one connection that is kept alive, plain or TLS. Thread rule: one thread an object; `send` and
+// `transfer` block; `cancel` is safe from any thread.
 #pragma once
 
 #include <memory>
@@ -28,6 +28,13 @@ struct HttpClientSettings {
   std::uint64_t max_body_bytes = 256 * kMiB;
 };
 
+// Bodies that go from and to the disk a piece at a time.
+struct HttpFiles {
+  fs::path upload;    // empty: the request's own body is sent
+  fs::path download;  // an answer 2xx writes its body here instead of the response; empty: none does
+  std::uint64_t max_download_bytes = 4096 * kMiB;
+};
+
 class HttpClient {
  public:
   explicit HttpClient(const std::string& base_url, HttpClientSettings settings = {});
@@ -38,6 +45,11 @@ class HttpClient {
   // server has closed meanwhile is made anew once. Throws Error(unreachable) when nobody answers in time; any status is
   // an answer.
   HttpResponse send(const HttpRequest& request);
+  // The same with files. The timeout is here the longest pause, not the whole. Throws Error(failed) for a file that
+  // cannot be opened.
+  HttpResponse transfer(const HttpRequest& request, const HttpFiles& files);
+  // The call under way, and every later one, throws Error(unreachable) soon; a look-up of a name may end first.
+  void cancel();
   HttpResponse get(const std::string& target);
   HttpResponse post(const std::string& target, std::string body, const std::string& content_type = "application/json");
 
@@ -46,6 +58,7 @@ class HttpClient {
 
  private:
   struct Impl;
+  HttpResponse run(const HttpRequest& request, const HttpFiles* files);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,0 +1,347 @@
+#include "registry/server_run_store.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+
+#include "anomctl/core/error.h"
+#include "anomctl/core/log.h"
+#include "anomctl/detection/bundle.h"
+#include "anomctl/registry/run_sync.h"
+#include "registry/background_mirror.h"
+#include "registry/run_meta.h"
+#include "registry/run_mirror.h"
+
+namespace anomctl {
+namespace {
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+std::string without_slash(std::string url) {
+  while (url.ends_with('/')) url.pop_back();
+  return url;
+}
+
+RunInfo info_of(const MlflowRun& run, const std::string& experiment) {
+  RunInfo info;
+  info.id = run.id;
+  info.name = run.name;
+  info.experiment = experiment;
+  info.status = run.status;
+  info.start = run.start_ms * kMillisecond;
+  info.end = run.end_ms * kMillisecond;
+  info.params = run.params;
+  info.tags = run.tags;
+  info.metrics = run.metrics;
+  return info;
+}
+
+// What is written goes to the folder at once, and the thread is told.
+class MirroredRun : public Run {
+ public:
+  MirroredRun(const TrackingSettings& settings, const Clock& clock, std::unique_ptr<Run> local)
+      : local_(std::move(local)),
+        lock_(local_->info()),
+        store_(open_local_run_store(settings.tracking_dir, clock)),
+        wait_(settings.tracking_wait) {
+    const std::string url = without_slash(settings.tracking_uri);
+    // That the run is meant for this server, in case nothing ever reaches it.
+    if (!read_mirror_note(local_->info(), url)) write_mirror_note(local_->info(), url, {});
+    if (!lock_.held()) {
+      log_info("run {} is being sent to {} by another process, which goes on with it", local_->info().name, url);
+      return;
+    }
+    client_ = std::make_unique<MlflowClient>(settings.tracking_uri, tracking_access(settings));
+    mirror_ = std::make_unique<RunMirror>(*client_, url, *store_, local_->info().id);
+    BackgroundMirror::Parts parts;
+    parts.send = [this](std::stop_token stop) { mirror_->send(stop); };
+    parts.cancel = [this] { client_->cancel(); };
+    parts.run = local_->info().name;
+    parts.url = url;
+    parts.local = settings.tracking_dir.string();
+    background_ = std::make_unique<BackgroundMirror>(std::move(parts));
+  }
+  ~MirroredRun() override {
+    local_.reset();  // marks it as failed where nobody finished it
+    end();
+  }
+  const RunInfo& info() const override { return local_->info(); }
+  void log_param(const std::string& key, const std::string& value) override {
+    local_->log_param(key, value);
+    changed();
+  }
+  void log_metric(const std::string& key, double value, std::int64_t step) override {
+    local_->log_metric(key, value, step);
+    changed();
+  }
+  void set_tag(const std::string& key, const std::string& value) override {
+    local_->set_tag(key, value);
+    changed();
+  }
+  void log_artifact(const fs::path& file, const std::string& path) override {
+    local_->log_artifact(file, path);
+    changed();
+  }
+  void finish(const std::string& status) override {
+    local_->finish(status);
+    end();
+  }
+
+ private:
+  void changed() {
+    if (background_) background_->changed();
+  }
+  void end() {
+    if (!background_) return;
+    if (!background_->finish(wait_))
+      log_warning("the tracking server does not have all of the run: anomctl runs sync sends the rest");
+    background_.reset();
+  }
+
+  std::unique_ptr<Run> local_;
+  MirrorLock lock_;
+  std::unique_ptr<LocalRunStore> store_;
+  Duration wait_;
+  std::unique_ptr<MlflowClient> client_;
+  std::unique_ptr<RunMirror> mirror_;
+  std::unique_ptr<BackgroundMirror> background_;
+};
+
+class ServerRunStore : public RunStore {
+ public:
+  ServerRunStore(const TrackingSettings& settings, const Clock& clock)
+      : settings_(settings),
+        clock_(clock),
+        url_(without_slash(settings.tracking_uri)),
+        local_(open_local_run_store(settings.tracking_dir, clock)),
+        client_(settings.tracking_uri, tracking_access(settings)) {}
+
+  std::unique_ptr<Run> create(const std::string& experiment, const std::string& run_name) override {
+    return std::make_unique<MirroredRun>(settings_, clock_, local_->create(experiment, run_name));
+  }
+
+  std::unique_ptr<Run> open(const std::string& run_id) override {
+    if (const auto known = local_run(run_id))
+      return std::make_unique<MirroredRun>(settings_, clock_, local_->open(known->id));
+    adopt(find(run_id));
+    return std::make_unique<MirroredRun>(settings_, clock_, local_->open(run_id));
+  }
+
+  std::vector<RunInfo> list(const std::string& experiment) override {
+    const auto local = local_runs();
+    std::vector<RunInfo> runs;
+    std::vector<std::string> ids;
+    const auto names = client_.experiments();
+    for (const auto& [id, name] : names)
+      if (experiment.empty() || name == experiment) ids.push_back(id);
+    std::set<std::string> seen;
+    for (const MlflowRun& run : client_.search_runs(ids)) {
+      RunInfo info = info_of(run, names.at(run.experiment_id));
+      const auto mine = local.find(run.id);
+      info.artifacts = mine != local.end() ? mine->second.artifacts : cache_of(run.id);
+      seen.insert(run.id);
+      if (const auto tag = run.tags.find(kLocalRunTag); tag != run.tags.end()) seen.insert(tag->second);
+      runs.push_back(std::move(info));
+    }
+    // Those that never reached it.
+    for (const auto& [id, run] : local)
+      if (!seen.contains(id) && !seen.contains(run.id) && (experiment.empty() || run.experiment == experiment))
+        runs.push_back(run);
+    std::sort(runs.begin(), runs.end(),
+              [](const RunInfo& a, const RunInfo& b) { return a.start != b.start ? a.start > b.start : a.id < b.id; });
+    return runs;
+  }
+
+  RunInfo find(const std::string& reference, const std::string& experiment) override {
+    return find_run(list(experiment), reference, url_ + (experiment.empty() ? "" : " of experiment " + experiment));
+  }
+  RunInfo find(const std::string& reference) { return find(reference, {}); }
+
+  fs::path fetch(const RunInfo& run, const std::string& path) override {
+    if (const auto there = client_.find_run(run.id)) {
+      const auto mine = local_run(run.id);
+      // Here are its artifacts as they were written; what is missing or newer there comes from there.
+      if (!mine || !ahead(*mine)) fetch_artifacts(client_, there->artifact_uri, path, run.artifacts);
+    }
+    return run.artifacts / path;
+  }
+
+  std::vector<std::string> artifacts(const RunInfo& run) override {
+    std::set<std::string> names;
+    if (const auto there = client_.find_run(run.id))
+      for (const auto& [name, size] : client_.artifacts(there->artifact_uri)) names.insert(name);
+    if (local_run(run.id))
+      for (const std::string& name : local_->artifacts(run)) names.insert(name);
+    return {names.begin(), names.end()};
+  }
+
+  std::vector<MetricPoint> history(const RunInfo& run, const std::string& metric) override {
+    std::vector<MetricPoint> points;
+    if (!client_.find_run(run.id)) return local_->history(run, metric);
+    for (const MlflowMetric& point : client_.history(run.id, metric))
+      points.push_back({point.time_ms * kMillisecond, point.value, point.step});
+    return points;
+  }
+
+ private:
+  fs::path cache_of(const std::string& run_id) const { return server_cache(settings_) / run_id / "artifacts"; }
+
+  // The runs here that are meant for the server, by their id there (by their own where nothing reached it yet).
+  std::map<std::string, RunInfo> local_runs() {
+    std::map<std::string, RunInfo> runs;
+    for (RunInfo& run : local_->list()) {
+      const auto note = read_mirror_note(run, url_);
+      if (note) runs.emplace(note->run_id.empty() ? run.id : note->run_id, std::move(run));
+    }
+    return runs;
+  }
+
+  // By its id here or there.
+  std::optional<RunInfo> local_run(const std::string& id) {
+    for (auto& [there, run] : local_runs())
+      if (there == id || run.id == id) return run;
+    return std::nullopt;
+  }
+
+  // Whether something here was not sent.
+  bool ahead(const RunInfo& run) {
+    const auto note = read_mirror_note(run, url_);
+    return !note || note->complete != run_fingerprint(run);
+  }
+
+  // A run of another machine, to be written to.
+  void adopt(const RunInfo& run) {
+    RunHistories histories;
+    for (const auto& [key, last] : run.metrics) histories[key] = history(run, key);
+    local_->adopt(run, histories);
+    const RunInfo here = local_->find(run.id);
+    std::error_code error;
+    fs::copy(run.artifacts, here.artifacts, fs::copy_options::recursive | fs::copy_options::overwrite_existing, error);
+    MirrorNote note;
+    note.run_id = run.id;
+    write_mirror_note(here, url_, note);
+  }
+
+  const TrackingSettings settings_;
+  const Clock& clock_;
+  const std::string url_;
+  std::unique_ptr<LocalRunStore> local_;
+  MlflowClient client_;
+};
+
+}  // namespace
+
+MlflowAccess tracking_access(const TrackingSettings& settings) {
+  MlflowAccess access;
+  access.token = settings.tracking_token;
+  access.user = settings.tracking_username;
+  access.password = settings.tracking_password;
+  access.ca_file = settings.tracking_ca_file;
+  access.timeout = settings.tracking_timeout;
+  if (access.token.empty() && access.user.empty()) {
+    access.token = environment("MLFLOW_TRACKING_TOKEN");
+    if (access.token.empty()) access.user = environment("MLFLOW_TRACKING_USERNAME");
+  }
+  if (access.password.empty()) access.password = environment("MLFLOW_TRACKING_PASSWORD");
+  if (access.ca_file.empty()) access.ca_file = environment("MLFLOW_TRACKING_SERVER_CERT_PATH");
+  return access;
+}
+
+fs::path tracking_cache(const TrackingSettings& settings) {
+  if (!settings.tracking_cache.empty()) return settings.tracking_cache;
+  if (const std::string folder = environment("XDG_CACHE_HOME"); !folder.empty())
+    return fs::path(folder) / "anomctl" / "tracking";
+  if (const std::string home = environment("HOME"); !home.empty())
+    return fs::path(home) / ".cache" / "anomctl" / "tracking";
+  throw UsageError("there is no HOME to keep fetched bundles below: give --tracking-cache DIR");
+}
+
+fs::path server_cache(const TrackingSettings& settings) {
+  return tracking_cache(settings) / sha256_hex(without_slash(settings.tracking_uri)).substr(0, 16);
+}
+
+fs::path cached_versions(const TrackingSettings& settings) { return server_cache(settings) / "models"; }
+
+void fetch_artifacts(MlflowClient& client, const std::string& artifact_uri, const std::string& path,
+                     const fs::path& folder) {
+  const std::string front = path + "/";
+  std::vector<std::string> names;
+  for (const auto& [name, size] : client.artifacts(artifact_uri))
+    if (name == path || name.starts_with(front)) names.push_back(name);
+  // The hashes that bundle.json names are checked by who loads the bundle; it comes last, so that a fetch that was cut
+  // short leaves none.
+  std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
+    const bool a_last = a.ends_with(kBundleFile), b_last = b.ends_with(kBundleFile);
+    return a_last != b_last ? b_last : a < b;
+  });
+  for (const std::string& name : names) {
+    const fs::path file = folder / name, fresh = file.string() + ".fetched";
+    client.get_artifact(artifact_uri, name, fresh);
+    std::error_code error;
+    if (fs::exists(file, error) && sha256_file(file) == sha256_file(fresh))
+      fs::remove(fresh, error);
+    else
+      fs::rename(fresh, file, error);
+    if (error) throw failed("cannot write " + file.string() + ": " + error.message());
+  }
+}
+
+std::unique_ptr<RunStore> open_server_run_store(const TrackingSettings& settings, const Clock& clock) {
+  return std::make_unique<ServerRunStore>(settings, clock);
+}
+
+SyncReport sync_runs(const TrackingSettings& settings, const std::string& run, std::stop_token stop) {
+  if (!settings.has_server()) throw UsageError("runs sync sends to a server: give --tracking-uri http://HOST:PORT");
+  const std::string url = without_slash(settings.tracking_uri);
+  const auto local = open_local_run_store(settings.tracking_dir, system_clock());
+  MlflowClient client(settings.tracking_uri, tracking_access(settings));
+  const std::stop_callback cancel(stop, [&] { client.cancel(); });
+  client.experiments();  // whether it is there at all
+  std::vector<RunInfo> runs = local->list();
+  if (!run.empty()) runs = {find_run(runs, run, local->root().string())};
+  std::reverse(runs.begin(), runs.end());
+  SyncReport report;
+  for (const RunInfo& one : runs) {
+    if (stop.stop_requested()) break;
+    SyncedRun done{one, {}, {}, 0, 0, 0, false};
+    const MirrorLock lock(one);
+    const auto note = read_mirror_note(one, url);
+    try {
+      if (!lock.held()) {
+        done.trouble = "another process is sending it";
+      } else if (note && !note->complete.empty() && note->complete == run_fingerprint(one) &&
+                 client.find_run(note->run_id)) {
+        done.server_id = note->run_id;
+        done.was_complete = true;
+      } else {
+        RunMirror mirror(client, url, *local, one.id);
+        const MirrorCounts counts = mirror.send(stop);
+        done.server_id = mirror.server_run();
+        done.values = counts.params + counts.tags;
+        done.points = counts.points;
+        done.artifacts = counts.artifacts;
+      }
+    } catch (const Error& error) {
+      if (error.code() == ExitCode::unreachable) throw;
+      done.trouble = error.what();
+    }
+    report.push_back(std::move(done));
+  }
+  return report;
+}
+
+std::unique_ptr<RunStore> open_run_store(const TrackingSettings& settings, const Clock& clock) {
+  if (settings.has_server()) return open_server_run_store(settings, clock);
+  return open_local_run_store(tracking_folder(settings.tracking_uri), clock);
+}
+
+std::unique_ptr<RunStore> open_run_store(const std::string& uri, const Clock& clock) {
+  TrackingSettings settings;
+  settings.tracking_uri = uri;
+  return open_run_store(settings, clock);
+}
+
+}  // namespace anomctl
