@@ -61,7 +61,10 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
       make_client(version);
       // The library gives up by itself after kTry.
       const auto options = mqtt_connection::connect_options({settings, parts, address}, version);
-      return client->connect(options)->wait_for(2 * kTry) ? "" : "no answer";
+      const mqtt::token_ptr token = client->connect(options);
+      if (!token->wait_for(2 * kTry)) return "no answer";
+      session_present = token->get_connect_response().is_session_present();
+      return "";
     } catch (const mqtt::exception& error) {
       if (mqtt_connection::refuses_user(error))
         throw failed(fmt::format("{}: the broker refuses user '{}' (check mqtt-user and mqtt-pass-file)",
@@ -86,10 +89,20 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
       }
       if (parts.on_connected) parts.on_connected();
     });
+    client->set_disconnected_handler([this](const mqtt::properties&, mqtt::ReasonCode reason) {
+      if (reason != mqtt::ReasonCode::SESSION_TAKEN_OVER) return;
+      {
+        std::lock_guard lock(mutex);
+        taken_over = true;
+        changed.notify_all();
+      }
+      if (parts.on_taken_over) parts.on_taken_over();
+    });
     client->set_connection_lost_handler([this](const std::string& cause) {
       {
         std::lock_guard lock(mutex);
         connected = false;
+        if (taken_over) return;
       }
       if (parts.on_lost) parts.on_lost(cause.empty() ? "the connection was closed" : cause);
     });
@@ -146,8 +159,13 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
     std::unique_lock lock(mutex);
     while (!stop.stop_requested()) {
       changed.wait_for(lock, stop, std::chrono::seconds(1), [&] {
-        return connected && (subscribe_again || (!waiting.empty() && in_flight.size() < kInFlight));
+        return taken_over || (connected && (subscribe_again || (!waiting.empty() && in_flight.size() < kInFlight)));
       });
+      if (taken_over) {
+        lock.unlock();
+        stay_away();
+        return;
+      }
       if (stop.stop_requested() || !connected) continue;
       repeat_late();
       if (subscribe_again) renew_subscriptions(lock);
@@ -166,6 +184,13 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
       if (!taken) wait_for_stop(stop, 10);
       lock.lock();
       if (!taken && in_flight.erase(number) > 0) waiting.push_front(next);
+    }
+  }
+  // Ends the library's own tries to connect again.
+  void stay_away() {
+    try {
+      client->disconnect();
+    } catch (const mqtt::exception&) {  // it is away already
     }
   }
   void repeat_late() {
@@ -196,7 +221,7 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
   std::vector<int> versions;     // that are tried, in this order; once connected only the one that worked
   mutable std::mutex mutex;
   std::condition_variable_any changed;
-  bool connected = false, subscribe_again = false;
+  bool connected = false, subscribe_again = false, taken_over = false, session_present = false;
   std::vector<std::string> filters;
   std::deque<Waiting> waiting;
   std::map<std::uintptr_t, Sent> in_flight;  // by number: in the order they were sent
@@ -289,6 +314,8 @@ void MqttClient::disconnect() {
   if (impl.client == nullptr || !impl.client->is_connected()) return;
   impl.client->disconnect(1000)->wait_for(kTry);
 }
+
+bool MqttClient::session_present() const { return impl_->session_present; }
 
 std::int64_t MqttClient::published() const {
   std::lock_guard lock(impl_->mutex);

@@ -57,6 +57,7 @@ class Manager {
     auto out_connected = std::async(std::launch::async, [&] { return out.connect(stop_); });
     const bool in_connected = in.connect(stop_);
     if (!out_connected.get() || !in_connected) return counts();
+    session_present_ = in.session_present();
     for (const std::string& filter : filters_) in.subscribe(filter);
     listening_since_ = system_clock().now();
     reconnected_ = false;
@@ -140,7 +141,12 @@ class Manager {
     parts.client_id = id_ + "-out";
     parts.session_expiry = seconds(300);
     parts.will = MqttMessage{status_topic(), status("lost"), true};
-    parts.on_lost = [](const std::string& why) { log_warning("the broker is away: {}; trying again", why); };
+    parts.on_lost = [this, few = LogPause(1)](const std::string& why) mutable {
+      const bool often = !few.due(system_clock().steady());
+      log_warning("the broker is away: {}; trying again{}", why,
+                  often ? fmt::format(" (does another client use the id {} too?)", id_) : "");
+    };
+    parts.on_taken_over = [this] { be_taken_over(); };
     parts.on_acknowledged = [this](std::uint64_t number) { outbox_.acknowledged(number); };
     parts.on_refused = [told = false](const std::string& why) mutable {
       if (!std::exchange(told, true)) log_warning("the broker refuses verdicts: {}", why);
@@ -153,17 +159,31 @@ class Manager {
     parts.client_id = id_;
     parts.on_connected = [this] { connected_ = reconnected_ = true; };
     parts.on_lost = [this](const std::string&) { connected_ = false; };  // the other connection says so
+    parts.on_taken_over = [this] { be_taken_over(); };
     parts.on_message = [this](MqttMessage message) {
       const std::size_t slash = message.topic.rfind('/');
       const bool of_sensor = message.topic.substr(0, slash).ends_with("/sensor");
       if (of_sensor && message.retained) return;  // an old reading, not a new one
       Reading reading{0, message.topic.substr(slash + 1), std::move(message.payload), system_clock().now()};
-      if (of_sensor && !stream_.ours(reading.asset)) return;
+      if (!stream_.ours(reading.asset) && (of_sensor || reading.asset != kAllAssets)) return;
       mark(reading.payload, of_sensor);
       std::lock_guard lock(putting_);
       inbox_.put(std::move(reading));
     };
     return parts;
+  }
+
+  // Two managers that throw each other off would judge windows torn between them.
+  void be_taken_over() {
+    taken_over_ = true;
+    given_up_.request_stop();
+  }
+  void end_if_taken_over() const {
+    if (taken_over_)
+      throw failed(
+          fmt::format("another client with the id {} has taken the session at the broker over: two managers must not "
+                      "share one (stop one of them, or give it another client-id)",
+                      id_));
   }
 
   // Notes of silent assets go through the queue of readings, so that a restart and a recording know of them.
@@ -284,7 +304,7 @@ class Manager {
     constexpr std::chrono::nanoseconds kLook = std::chrono::milliseconds(200);
     const std::int64_t judged_before = outbox_.judged();
     outbox_.send_again();
-    stream_.missing().connected(system_clock().now());
+    stream_.missing().connected(system_clock().now(), !session_present_);
     int taken = 0;
     Nanoseconds looked = system_clock().steady();
     std::int64_t newest = judged_before;
@@ -295,6 +315,7 @@ class Manager {
     };
     for (;;) {
       const std::optional<Reading> reading = inbox_.pop_for(wait());
+      end_if_taken_over();
       if (reading) {
         if (taken == 0) gathered = system_clock().steady() + settings_.batch_wait.ns;
         stream_.take(*reading, reading->number <= judged_before);
@@ -306,7 +327,10 @@ class Manager {
       if (taken >= kReadingsAtOnce || (inbox_.idle() && system_clock().steady() >= gathered)) {
         taken = 0;
         stream_.flush();
-        if (!outbox_.commit(newest, stream_.states(kStatesAtOnce, false), given_up_.get_token())) break;
+        if (!outbox_.commit(newest, stream_.states(kStatesAtOnce, false), given_up_.get_token())) {
+          end_if_taken_over();
+          break;
+        }
         delays_.sent(system_clock().now());
       }
       if (closed_ && inbox_.idle()) break;
@@ -317,7 +341,7 @@ class Manager {
       }
       if (reconnected_.exchange(false)) {
         listening_since_ = system_clock().now();
-        stream_.missing().connected(listening_since_);
+        stream_.missing().connected(listening_since_, true);
       }
       if (!reading) look_for_silence();
       if (system_clock().steady() - looked > kSecond) {
@@ -352,36 +376,12 @@ class Manager {
   std::vector<std::string> filters_;  // of the readings, of maintenance
   std::mutex putting_;                // of the inbox
   Nanoseconds listening_since_ = 0;   // wall
-  std::atomic<bool> connected_{true}, reconnected_{false}, gate_closed_{false}, closed_{false};
+  bool session_present_ = false;      // when the first connection began
+  std::atomic<bool> connected_{true}, reconnected_{false}, gate_closed_{false}, closed_{false}, taken_over_{false};
   std::atomic<Nanoseconds> drain_until_{0};
 };
 
 }  // namespace
-
-void validate(const ManageSettings& settings) {
-  for (const std::string& level : {settings.topic.topic_org, settings.topic.topic_sensor})
-    if (level.starts_with("$share"))
-      throw UsageError(
-          "a shared subscription deals the readings of one asset out to several managers, and each would judge a torn "
-          "window: share the assets out instead, by --shard 0/2 and --shard 1/2");
-  check_topic_level(settings.topic.topic_org, "topic-org");
-  if (settings.topic.topic_sensor != "+") check_topic_level(settings.topic.topic_sensor, "topic-sensor");
-  if (!settings.client_id.empty()) check_topic_level(settings.client_id, "client-id");
-  if (settings.server_url.empty() && !settings.model.empty()) throw UsageError("model needs server-url");
-  if (settings.server_url.empty() && !settings.server_token.empty()) throw UsageError("server-token needs server-url");
-  if (settings.durable && settings.state_dir.empty()) throw UsageError("durable needs state-dir");
-  if (!settings.replay.empty() && !(settings.state_dir.empty() && settings.record.empty() && settings.store.empty()))
-    throw UsageError("replay excludes state-dir, record and store: it starts from nothing and keeps nothing");
-  if (!settings.budget.empty()) {
-    if (settings.threshold) throw UsageError("budget and threshold both say what the limit is: give one of them");
-    parse_budget(settings.budget);
-  }
-  parse_shard(settings.shard);
-  validate_kafka(settings);
-  validate(settings.influx);
-  for (const std::string& text : settings.readings.sensor_range) parse_sensor_range(text);
-  const Maintenance tried(settings.readings.maintenance);
-}
 
 ManageCounts run_manage(const ManageSettings& settings, const ManageParts& parts, std::stop_token stop) {
   validate(settings);
