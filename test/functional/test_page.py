@@ -86,6 +86,12 @@ def test_a_fault_becomes_an_alert_and_what_people_say_of_it_outlives_a_restart(p
     said = [episode for episode in listed if episode["judgement"] == "true"]
     assert len(said) == 1 and [label["kind"] for label in said[0]["labels"]] == ["acknowledged", "true", "comment"]
     plant("label", "--store", tmp_path / "store.db", "--episode", said[0]["alert"]["id"], "--as", "false", code=0)
+    span = ("--start", "1999-01-01", "--end", "1999-01-02", "--as", "true")
+    name = said[0]["alert"]["asset"]
+    mistyped = plant("label", "--store", tmp_path / "store.db", "--asset", name + "e", *span, code=2)
+    assert f"no asset '{name}e': did you mean '{name}'?" in mistyped.err
+    elsewhere = plant("label", "--store", tmp_path / "store.db", "--asset", name, *span, code=0)
+    assert f"holds no row of {name}" in elsewhere.err
     process, url = start_up(plant, manage_of(broker, tmp_path))
     card = open_page(url).page.locator("article.alert", has_text="filter")
     card.wait_for()

@@ -25,7 +25,7 @@ struct Asset {
   Silence silence;
   std::map<std::string, Episode> withheld;  // opened during maintenance and not told, by id
   std::unique_ptr<RowJudge> judge;
-  bool waiting = false;  // rows were pushed and not flushed
+  bool waiting = false;       // rows were pushed and not flushed
   std::int64_t heard_in = 0;  // connection, see MissingRows
   // Of the readings in its state, and those of them that no saved state holds yet (0: none).
   std::int64_t upto = 0, unsaved_from = 0;

@@ -15,9 +15,8 @@ namespace {
 std::optional<Nanoseconds> instant_of(const Json& object, std::string_view key) {
   const Json* value = object.find(key);
   if (value == nullptr || value->is_null()) return std::nullopt;
-  const auto stamp = value->is_number()
-                         ? std::optional(ParsedStamp{epoch_from_number(value->as_double())})
-                         : parse_stamp(value->as_string());
+  const auto stamp = value->is_number() ? std::optional(ParsedStamp{epoch_from_number(value->as_double())})
+                                        : parse_stamp(value->as_string());
   if (!stamp || !is_reading_time(stamp->time))
     throw input_error(fmt::format("{} '{}' is no stamp", key, value->dump()));
   return stamp->time;

@@ -102,11 +102,11 @@ TEST_CASE("rows that are missing where a connection began are counted", "[inbox]
   missing.connected(100 * kSecond, false);
   CHECK(see(10, 11, 101) == 0);  // the broker had kept this one
   CHECK(see(11, 15, 101) == 3);
-  CHECK(see(0, 500, 103) == 3);     // never seen before
-  CHECK(see(15, 9, 104) == 3);      // the clock was set back
+  CHECK(see(0, 500, 103) == 3);      // never seen before
+  CHECK(see(15, 9, 104) == 3);       // the clock was set back
   CHECK(see(9, 200'000, 105) == 3);  // or is another one
-  CHECK(see(9, 60, 200) == 3);      // much later: a pause of its own
-  CHECK(see(60, 63, 110, 1) == 5);  // the broker knew us: it may have lost what came before this asset's first row
+  CHECK(see(9, 60, 200) == 3);       // much later: a pause of its own
+  CHECK(see(60, 63, 110, 1) == 5);   // the broker knew us: it may have lost what came before this asset's first row
   missing.connected(300 * kSecond, true);
   CHECK(see(9, 12, 301, 1) == 7);
   CHECK(see(9, 12, 301, 2) == 7);  // nobody listened before
