@@ -206,6 +206,23 @@ def test_who_has_no_token_sees_nothing(plant, broker, open_page, tmp_path):
     end(process)
 
 
+def test_many_open_pages_leave_room_for_what_they_ask(plant, broker, tmp_path):
+    process, url = start_up(plant, manage_of(broker, tmp_path))
+    streams = [requests.get(url + "api/events", timeout=20, stream=True) for _ in range(200)]
+    assert [answer.status_code for answer in streams] == [200] * 192 + [503] * 8
+    assert requests.get(url + "api/episodes", timeout=20).status_code == 200
+    streams.pop(0).close()
+    for attempt in range(600):  # the server sees that it is gone when it tells it something
+        with requests.get(url + "api/events", timeout=20, stream=True) as answer:
+            if answer.status_code == 200:
+                break
+        time.sleep(0.05)
+    assert answer.status_code == 200
+    for answer in streams:
+        answer.close()
+    end(process)
+
+
 def test_another_origin_may_do_nothing(plant, broker, tmp_path):
     process, url = start_up(plant, manage_of(broker, tmp_path))
     label = {"episode": "none", "kind": "true"}

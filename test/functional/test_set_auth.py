@@ -239,6 +239,15 @@ def test_certificates_of_its_own(anomctl, make_broker, tmp_path):
     client.close()
     with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
         Client(broker.port, *login(secrets, "sensor"), tls=dict(ca_certs=secrets / "tls_ca.crt"))
+    url = f"mqtts://127.0.0.1:{broker.port}"
+    send = ("generate", "--plant", "pump-loop", "--rows", "1", "--mqtt-url", url, "--connect-timeout", "0.1")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "other.key", "-out", "other.crt",
+                    "-subj", "/CN=other"], cwd=anomctl.folder, check=True, capture_output=True)
+    trusts, shows = ("--ca-file", secrets / "tls_ca.crt"), ("--cert-file", secrets / "tls_sensor.crt", "--key-file")
+    for flags, code, said in (((), 5, "not of an authority that we know"),
+                              (("--ca-file", "other.crt"), 5, "not of an authority that we know"),
+                              ((*trusts, *shows, "other.key"), 4, "other.key")):
+        assert said in anomctl(*send, *flags, code=code).err
     authority = (secrets / "tls_ca.crt").read_text()
     anomctl("set-auth", "--rotate", "--tls", code=0)
     assert (secrets / "tls_ca.crt").read_text() == authority  # clients trust it

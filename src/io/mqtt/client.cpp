@@ -57,10 +57,18 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
   // One try with one version. Empty: connected.
   std::string try_connect(int version) {
     version_refused = false;
+    {
+      std::lock_guard lock(mutex);
+      tls_error.clear();
+    }
     try {
       make_client(version);
       // The library gives up by itself after kTry.
-      const auto options = mqtt_connection::connect_options({settings, parts, address}, version);
+      const auto note = [this](const std::string& why) {
+        std::lock_guard lock(mutex);
+        if (tls_error.size() < 500) tls_error += why;
+      };
+      const auto options = mqtt_connection::connect_options({settings, parts, address, note}, version);
       const mqtt::token_ptr token = client->connect(options);
       if (!token->wait_for(2 * kTry)) return "no answer";
       session_present = token->get_connect_response().is_session_present();
@@ -70,7 +78,8 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
         throw failed(fmt::format("{}: the broker refuses user '{}' (check mqtt-user and mqtt-pass-file)",
                                  settings.mqtt_url, settings.mqtt_user));
       version_refused = mqtt_connection::refuses_version(error);
-      return error.what();
+      std::lock_guard lock(mutex);
+      return tls_error.empty() ? error.what() : mqtt_connection::explained(tls_error);
     }
   }
 
@@ -218,6 +227,7 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
   MqttParts parts;
   mqtt_connection::BrokerAddress address;
   bool version_refused = false;  // by the last try
+  std::string tls_error;         // of the last try, under mutex
   std::vector<int> versions;     // that are tried, in this order; once connected only the one that worked
   mutable std::mutex mutex;
   std::condition_variable_any changed;
