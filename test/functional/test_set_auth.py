@@ -98,6 +98,14 @@ def test_who_may_read_and_write_what(secrets, make_broker, tmp_path):
         client.close()
 
 
+def test_a_sender_that_may_not_write_ends_at_once(anomctl, secrets, make_broker, tmp_path):
+    broker = composed(make_broker, secrets, tmp_path)
+    user, password = login(secrets, "sensor")
+    outcome = anomctl("generate", "--plant", "pump-loop", "--rate", "10", "--loop", "--topic-org", "other", "--mqtt-url",
+                      f"mqtt://127.0.0.1:{broker.port}", "--mqtt-user", user, "--mqtt-pass", password, code=1)
+    assert outcome.err.count("the broker refuses readings: not authorized") == 1
+
+
 def test_nobody_else_comes_in(secrets, make_broker, tmp_path):
     broker = composed(make_broker, secrets, tmp_path)
     user, password = login(secrets, "sensor")

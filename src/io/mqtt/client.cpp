@@ -31,7 +31,8 @@ std::string why_of(const mqtt::token& token) {
   const int reason = static_cast<int>(token.get_reason_code());
   if (reason == mqtt::ReasonCode::NOT_AUTHORIZED) return "not authorized";
   if (reason >= 128) return mqtt::exception::reason_code_str(reason);
-  return mqtt::exception::error_str(token.get_return_code());
+  const std::string why = mqtt::exception::error_str(token.get_return_code());
+  return why.empty() ? "it does not say why" : why;
 }
 
 }  // namespace

@@ -213,11 +213,15 @@ GenerateCounts run_generate(const GenerateSettings& settings, const GeneratePart
   MqttParts mqtt;
   mqtt.session_expiry = seconds(300);
   mqtt.on_lost = [](const std::string& why) { log_warning("the broker is away: {}; trying again", why); };
-  mqtt.on_refused = [told = false](const std::string& why) mutable {
-    if (!std::exchange(told, true)) log_warning("the broker refuses readings: {}", why);
+  // One that is refused is followed by others that are.
+  std::stop_source ended;
+  const std::stop_callback pass_on(stop, [&] { ended.request_stop(); });
+  mqtt.on_refused = [&ended](const std::string& why) {
+    if (!ended.stop_requested()) log_warning("the broker refuses readings: {}", why);
+    ended.request_stop();
   };
   mqtt.publish_qos = static_cast<int>(settings.qos);
-  Sender sender(settings, parts, stop);
+  Sender sender(settings, parts, ended.get_token());
   MqttClient client(settings.mqtt, std::move(mqtt));
   GenerateCounts counts;
   if (!client.connect(stop)) return counts;
@@ -225,7 +229,8 @@ GenerateCounts run_generate(const GenerateSettings& settings, const GeneratePart
   const bool stopped = !sender.send_all(client, counts);
 
   // What was handed over is waited for even after a stop: nothing accepted is lost.
-  const bool all = client.flush(stopped ? std::min(settings.flush_timeout, seconds(5)) : settings.flush_timeout);
+  const Duration longest = client.refused() > 0 ? seconds(1) : stopped ? seconds(5) : settings.flush_timeout;
+  const bool all = client.flush(std::min(settings.flush_timeout, longest));
   client.disconnect();
   counts.published = client.published();
   counts.acknowledged = client.acknowledged();
