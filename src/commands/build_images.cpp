@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <regex>
 
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
@@ -46,7 +47,7 @@ std::string stage(const BuildImagesOptions& o, const std::string& role, const fs
   if (role == "generator") {
     const fs::path folder = find_data_set(o.datasets_dir, o.dataset);
     values["DATASET"] = folder.filename().string();
-    stage_folder(folder, context / "datasets" / folder.filename());
+    stage_folder(folder, context / "datasets" / folder.filename(), {"eval.csv", "eval_labels.csv", "meta.json"});
     return render_template(embedded::generator_dockerfile, values);
   }
   return render_template(embedded::manager_dockerfile, values);
@@ -75,7 +76,23 @@ void build(const BuildImagesOptions& o, const std::string& role, Context& contex
   context.result["images"].push_back(image_name(o, role));
 }
 
+// What container engines take as names: else a Dockerfile or a command would hold what nobody meant.
+void check_names(const BuildImagesOptions& o) {
+  static const std::regex kPart("[a-z0-9]+(([.:/]|_|__|-+)[a-z0-9]+)*"), kTag("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"),
+      kImage("[A-Za-z0-9][A-Za-z0-9._:/@-]*");
+  const auto check = [](const char* setting, const std::string& value, const std::regex& grammar,
+                        const char* expected) {
+    if (!std::regex_match(value, grammar))
+      throw UsageError(fmt::format("{} '{}' cannot be in the name of an image: expected {}", setting, value, expected));
+  };
+  check("company", o.company, kPart, "lower-case letters and digits, with . _ - / between them");
+  check("repository", o.repository, kPart, "lower-case letters and digits, with . _ - / between them");
+  check("tag", o.tag, kTag, "at most 128 letters, digits, . _ -");
+  check("base-image", base_image(o), kImage, "a name as in docker pull");
+}
+
 int run(const BuildImagesOptions& o, Context& context) {
+  check_names(o);
   for (const auto& [name, value] :
        {std::pair{"fastapi_version", &o.fastapi_version}, {"mlflow_version", &o.mlflow_version}}) {
     if (!value->empty()) log_warning("{} is ignored: the images hold one program without Python", name);

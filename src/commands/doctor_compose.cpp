@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "anomctl/core/error.h"
+#include "anomctl/core/fields.h"
 #include "anomctl/deploy/container_images.h"
 #include "anomctl/io/net/reach.h"
 
@@ -64,8 +65,26 @@ Finding finding(const std::string& name, const std::vector<std::string>& missing
 
 Finding settings_of(const fs::path& folder, const Settings& settings) {
   std::vector<std::string> missing;
+  const auto value = [&](const char* name, const char* otherwise) {
+    const auto found = settings.find(name);
+    return found == settings.end() || found->second.empty() ? std::string(otherwise) : found->second;
+  };
   for (const char* name : {"ANOMCTL_UID", "ANOMCTL_GID"})
     if (!settings.contains(name)) missing.push_back(name);
+  if (value("ANOMCTL_UID", "") == "0") missing.push_back("ANOMCTL_UID is 0: the broker refuses to be root");
+  if (const std::string profile = value("COMPOSE_PROFILES", "");
+      profile != "cpu" && profile != "gpu" && profile != "edge")
+    missing.push_back(fmt::format("COMPOSE_PROFILES '{}' is none of cpu, gpu, edge: nobody would judge", profile));
+  try {
+    double limit = 0;
+    if (const std::string text = value("THRESHOLD", ""); !text.empty()) parse_value(text, limit);
+  } catch (const UsageError& error) {
+    missing.push_back(fmt::format("THRESHOLD: {}", error.what()));
+  }
+  const fs::path acl = folder / "secrets/mosquitto_acl";
+  const std::string org = value("ORG", "windmill");
+  if (fs::exists(acl) && read_file(acl, kMiB).find(fmt::format("topic write {}/sensor/+\n", org)) == std::string::npos)
+    missing.push_back(fmt::format("ORG '{}' is not that of {} (anomctl set-auth --topic-org)", org, acl.string()));
   return finding("settings", missing, (folder / ".env").string(), "anomctl set-auth writes them to .env");
 }
 
@@ -106,12 +125,15 @@ Finding ports_of(const std::string& text, const Settings& settings) {
 
 std::vector<Finding> engine_and_images(const std::string& engine, const std::string& text, const Settings& settings) {
   // Silent: only whether they succeed counts.
-  const auto succeeds = [](const std::string& program, const std::string& arguments) {
+  const auto script_succeeds = [](const std::string& script, const std::string& program) {
     try {
-      return run_program({"/bin/sh", "-c", fmt::format("exec \"$0\" {} >/dev/null 2>&1", arguments), program}) == 0;
+      return run_program({"/bin/sh", "-c", script, program}) == 0;
     } catch (const Error&) {
       return false;
     }
+  };
+  const auto succeeds = [&](const std::string& program, const std::string& arguments) {
+    return script_succeeds(fmt::format("exec \"$0\" {} >/dev/null 2>&1", arguments), program);
   };
   Json value = Json::object();
   value["engine"] = engine;
@@ -119,7 +141,9 @@ std::vector<Finding> engine_and_images(const std::string& engine, const std::str
     return {{"engine", "missing", fmt::format("{} does not answer", engine), "install and start a container engine",
              std::move(value)}};
   std::vector<Finding> findings = {{"engine", "ok", engine, "", std::move(value)}};
-  if (!succeeds(engine, "compose version") && !succeeds(engine + "-compose", "version"))
+  // Of version 1, which has a program of its own, the files are not understood.
+  if (!succeeds(engine, "compose version") &&
+      !script_succeeds("\"$0\" version --short 2>/dev/null | grep -q '^v*[2-9]'", engine + "-compose"))
     findings.push_back(finding("compose", {"docker compose"}, "", "install Compose v2"));
   static const std::regex kImage(R"(image: *(\S+))");
   std::vector<std::string> missing;

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 
 #include "anomctl/core/config.h"
 #include "anomctl/core/error.h"
+#include "anomctl/core/log.h"
 #include "anomctl/core/time.h"
 #include "anomctl/io/store/record_store.h"
 
@@ -22,6 +24,24 @@ Nanoseconds stamp_of(const std::string& text, const char* setting) {
 std::string author_of(const LabelOptions& options) {
   if (!options.author.empty()) return options.author;
   return process_environment()("USER").value_or("anomctl");
+}
+
+// A label of rows that are not there is a typing error, or of rows that went already.
+void check_span(const StoredLabel& label, const LabelOptions& options, const RecordStore& store) {
+  const std::vector<std::string> assets = store.assets();
+  if (std::ranges::find(assets, label.asset) == assets.end()) {
+    const auto near = nearest(label.asset, assets);
+    throw UsageError(fmt::format("{}: no asset '{}'{}", options.store.string(), label.asset,
+                                 near ? fmt::format(": did you mean '{}'?", *near) : " was judged"));
+  }
+  RowQuery query;
+  query.asset = label.asset;
+  query.from = label.start;
+  query.to = label.end;
+  query.limit = 1;
+  if (store.rows(query).rows.empty())
+    log_warning("{} holds no row of {} from {} to {}", options.store.string(), label.asset, format_stamp(label.start),
+                format_stamp(label.end));
 }
 
 int add_label(const LabelOptions& options, RecordStore& store, Context& context) {
@@ -50,6 +70,7 @@ int add_label(const LabelOptions& options, RecordStore& store, Context& context)
     label.start = stamp_of(options.start, "start");
     label.end = stamp_of(options.end, "end");
     if (label.end < label.start) throw UsageError("end: it is before the start");
+    check_span(label, options, store);
   }
   label.number = store.add_label(label);
   context.result["number"] = label.number;

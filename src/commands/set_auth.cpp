@@ -1,11 +1,9 @@
 #include "commands/set_auth.h"
 
 #include <fmt/core.h>
-#include <termios.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <iostream>
+#include <charconv>
 #include <sstream>
 #include <vector>
 
@@ -13,6 +11,7 @@
 #include "anomctl/core/log.h"
 #include "anomctl/deploy/broker_auth.h"
 #include "anomctl/deploy/certificates.h"
+#include "commands/hidden_prompt.h"
 #include "embedded/env_example.h"
 
 namespace anomctl {
@@ -20,34 +19,67 @@ namespace {
 
 constexpr std::size_t kPasswordBytes = 16;  // of randomness in a password that is made here
 constexpr std::size_t kTokenBytes = 44;     // 88 characters, as long as InfluxDB's own tokens
+// Services of a root's composition run as the user of our images: brokers and databases refuse to be root, and files of
+// 0600 must be theirs.
+constexpr unsigned kServiceUser = 10001;
 
-// Reads a line from the terminal without showing it.
-std::string ask_hidden(const std::string& prompt) {
-  std::cerr << prompt << std::flush;
-  termios before{};
-  tcgetattr(STDIN_FILENO, &before);
-  termios hidden = before;
-  hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-  tcsetattr(STDIN_FILENO, TCSANOW, &hidden);
-  std::string line;
-  std::getline(std::cin, line);
-  tcsetattr(STDIN_FILENO, TCSANOW, &before);
-  std::cerr << '\n';
-  return line;
+// What is there already; empty where it is not.
+std::string kept(const SetAuthOptions& o, const std::string& name) {
+  const fs::path path = o.output / name;
+  return fs::exists(path) ? read_file(path, kMiB) : "";
+}
+bool installed(const SetAuthOptions& o) { return fs::exists(o.output / "mosquitto_users"); }
+
+fs::path env_file(const SetAuthOptions& o) { return fs::absolute(o.output).parent_path() / ".env"; }
+
+std::string env_value(const SetAuthOptions& o, const std::string& name) {
+  std::istringstream lines(fs::exists(env_file(o)) ? read_file(env_file(o), kMiB) : "");
+  std::string value;
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with(name + "=")) value = line.substr(name.size() + 1);
+  return value;
 }
 
-std::string obtain(const SetAuthOptions& options, const std::string& given, const std::string& user, const char* flag) {
-  if (options.rotate) return random_hex(kPasswordBytes);
-  if (!given.empty()) return given;
-  if (options.generate) return random_hex(kPasswordBytes);
+std::string user_of(const SetAuthOptions& o, const std::optional<std::string>& given, const char* file,
+                    const char* otherwise) {
+  if (given) return *given;
+  const std::string before = kept(o, file);
+  return before.empty() ? otherwise : before;
+}
+
+// The first part of topics: as given, else what the access list that is there names, else what the services read.
+std::string org_of(const SetAuthOptions& o) {
+  if (o.topic_org) return *o.topic_org;
+  std::istringstream acl(kept(o, "mosquitto_acl"));
+  constexpr std::string_view kFront = "topic write ", kBack = "/sensor/+";
+  for (std::string line; std::getline(acl, line);)
+    if (line.starts_with(kFront) && line.ends_with(kBack))
+      return line.substr(kFront.size(), line.size() - kFront.size() - kBack.size());
+  const std::string org = env_value(o, "ORG");
+  return org.empty() ? "windmill" : org;
+}
+
+struct Asked {
+  const std::string& given;
+  const std::string& user;
+  const char* file;
+  const char* flag;
+};
+
+std::string password_of(const SetAuthOptions& o, const Asked& asked, const std::stop_token& stop) {
+  if (!asked.given.empty()) return asked.given;
+  if (o.rotate) return random_hex(kPasswordBytes);
+  if (const std::string before = kept(o, asked.file); !o.force && !before.empty()) return before;
+  if (o.generate) return random_hex(kPasswordBytes);
   if (isatty(STDIN_FILENO) == 1) {
-    const std::string password = ask_hidden(fmt::format("password for {}: ", user));
-    if (password != ask_hidden(fmt::format("password for {} again: ", user))) {
-      throw UsageError(fmt::format("the two passwords for {} differ", user));
+    const std::string password = ask_hidden(fmt::format("password for {}: ", asked.user), stop);
+    if (password != ask_hidden(fmt::format("password for {} again: ", asked.user), stop)) {
+      throw UsageError(fmt::format("the two passwords for {} differ", asked.user));
     }
     if (!password.empty()) return password;
   }
-  throw UsageError(fmt::format("no password for {}: give {} (or {}-file), or --generate", user, flag, flag));
+  throw UsageError(
+      fmt::format("no password for {}: give {} (or {}-file), or --generate", asked.user, asked.flag, asked.flag));
 }
 
 struct SecretFile {
@@ -55,53 +87,94 @@ struct SecretFile {
   std::string content;
 };
 
+// Who may come in, and with what.
+struct Users {
+  std::string org;
+  Login sensor, manager, telegraf, influxdb;
+  std::string influxdb_token;
+};
+
+// InfluxDB keeps its user and token in a database of its own: new ones here would let nobody in.
+void add_influxdb(const SetAuthOptions& o, Users& users, const std::stop_token& stop) {
+  users.influxdb.user = user_of(o, o.influxdb_user, "influxdb_user", "admin");
+  const std::string token = kept(o, "influxdb_token"), password = kept(o, "influxdb_pass");
+  const bool same =
+      users.influxdb.user == kept(o, "influxdb_user") && (o.influxdb_pass.empty() || o.influxdb_pass == password);
+  if (!token.empty() && same) {
+    users.influxdb.password = password;
+    users.influxdb_token = token;
+    return;
+  }
+  if (!token.empty() && !o.force)
+    throw UsageError("InfluxDB changes its user and password itself (docs/security.md); --force writes new ones here");
+  if (!token.empty())
+    log_warning(
+        "an InfluxDB that was set up before does not know the new user, password and token: it lets nobody in "
+        "with them (docs/security.md)");
+  users.influxdb.password =
+      password_of(o, {o.influxdb_pass, users.influxdb.user, "influxdb_pass", "--influxdb-pass"}, stop);
+  users.influxdb_token = random_hex(kTokenBytes);
+}
+
+Users users_of(const SetAuthOptions& o, const std::stop_token& stop) {
+  Users users;
+  users.org = org_of(o);
+  if (users.org.empty() || users.org.find_first_of("+#/\n ") != std::string::npos)
+    throw UsageError(fmt::format("--topic-org '{}' cannot be the first part of a topic", users.org));
+  Login &sensor = users.sensor, &manager = users.manager, &telegraf = users.telegraf;
+  sensor.user = user_of(o, o.mosquitto_sensor_user, "mosquitto_sensor_user", "sensor_blade");
+  manager.user = user_of(o, o.mosquitto_manager_user, "mosquitto_manager_user", "manager_blade");
+  telegraf.user = user_of(o, o.mosquitto_telegraf_user, "mosquitto_telegraf_user", "telegraf");
+  if (sensor.user == manager.user || sensor.user == telegraf.user || manager.user == telegraf.user)
+    throw UsageError("sensor, manager and Telegraf need three different user names");
+  sensor.password =
+      password_of(o, {o.mosquitto_sensor_pass, sensor.user, "mosquitto_sensor_pass", "--mosquitto-sensor-pass"}, stop);
+  manager.password = password_of(
+      o, {o.mosquitto_manager_pass, manager.user, "mosquitto_manager_pass", "--mosquitto-manager-pass"}, stop);
+  telegraf.password = password_of(
+      o, {o.mosquitto_telegraf_pass, telegraf.user, "mosquitto_telegraf_pass", "--mosquitto-telegraf-pass"}, stop);
+  add_influxdb(o, users, stop);
+  if (users.influxdb.password.size() < 8)
+    throw UsageError("InfluxDB refuses passwords of fewer than 8 characters (--influxdb-pass)");
+  for (const Login* login : {&sensor, &manager, &telegraf, &users.influxdb}) {
+    const std::string weakness = password_weakness(*login);
+    if (!weakness.empty()) log_warning("the password of {} is weak: {}", login->user, weakness);
+  }
+  return users;
+}
+
 // Clients give up on certificates that are valid for longer than this (browsers since 2020: 398 days; ours are not for
 // them).
 constexpr int kCertificateDays = 825;
 
-// The authority stays as long as its files do: clients trust it.
-void add_certificates(const SetAuthOptions& o, std::vector<SecretFile>& files) {
-  const fs::path certificate = o.output / "tls_ca.crt", key = o.output / "tls_ca.key";
-  const bool kept = !o.force && fs::exists(certificate) && fs::exists(key);
-  const Certificate authority =
-      kept ? Certificate{read_file(certificate, kMiB), read_file(key, kMiB)} : make_authority("anomctl " + o.topic_org);
-  std::vector<std::string> hosts = {"broker", "detector", "influxdb", "localhost", "127.0.0.1"};
-  hosts.insert(hosts.end(), o.tls_hosts.begin(), o.tls_hosts.end());
+// The authority stays as long as its files do: clients trust it. A client's certificate names its user.
+void add_certificates(const SetAuthOptions& o, const Users& users, std::vector<SecretFile>& files) {
+  const std::string certificate = kept(o, "tls_ca.crt"), key = kept(o, "tls_ca.key");
+  const bool keeps = !o.force && !certificate.empty() && !key.empty();
+  const bool renamed = users.sensor.user != kept(o, "mosquitto_sensor_user") ||
+                       users.manager.user != kept(o, "mosquitto_manager_user") ||
+                       users.telegraf.user != kept(o, "mosquitto_telegraf_user");
+  if (!o.tls && !(keeps && renamed)) return;
+  const Certificate authority = keeps ? Certificate{certificate, key} : make_authority("anomctl " + users.org);
   const auto put = [&](const std::string& name, const Certificate& made) {
     files.push_back({"tls_" + name + ".crt", made.certificate});
     files.push_back({"tls_" + name + ".key", made.key});
   };
-  if (!kept) put("ca", authority);
-  put("server", make_server_certificate(authority, hosts, kCertificateDays));
-  put("sensor", make_client_certificate(authority, o.mosquitto_sensor_user, kCertificateDays));
-  put("manager", make_client_certificate(authority, o.mosquitto_manager_user, kCertificateDays));
-  put("telegraf", make_client_certificate(authority, o.mosquitto_telegraf_user, kCertificateDays));
+  if (!keeps) put("ca", authority);
+  if (o.tls) {
+    std::vector<std::string> hosts = {"broker", "detector", "influxdb", "localhost", "127.0.0.1"};
+    hosts.insert(hosts.end(), o.tls_hosts.begin(), o.tls_hosts.end());
+    put("server", make_server_certificate(authority, hosts, kCertificateDays));
+  }
+  put("sensor", make_client_certificate(authority, users.sensor.user, kCertificateDays));
+  put("manager", make_client_certificate(authority, users.manager.user, kCertificateDays));
+  put("telegraf", make_client_certificate(authority, users.telegraf.user, kCertificateDays));
 }
 
-std::vector<SecretFile> secrets(const SetAuthOptions& o) {
-  const Login sensor{o.mosquitto_sensor_user,
-                     obtain(o, o.mosquitto_sensor_pass, o.mosquitto_sensor_user, "--mosquitto-sensor-pass")};
-  const Login manager{o.mosquitto_manager_user,
-                      obtain(o, o.mosquitto_manager_pass, o.mosquitto_manager_user, "--mosquitto-manager-pass")};
-  const Login telegraf{o.mosquitto_telegraf_user,
-                       obtain(o, o.mosquitto_telegraf_pass, o.mosquitto_telegraf_user, "--mosquitto-telegraf-pass")};
-  // InfluxDB keeps its user and token in a database of its own: a new one here would let nobody in.
-  const bool keep_influxdb = o.rotate && fs::exists(o.output / "influxdb_token");
-  const auto kept = [&](const char* name) { return read_file(o.output / name, kMiB); };
-  const Login influxdb = keep_influxdb
-                             ? Login{kept("influxdb_user"), kept("influxdb_pass")}
-                             : Login{o.influxdb_user, obtain(o, o.influxdb_pass, o.influxdb_user, "--influxdb-pass")};
-  if (sensor.user == manager.user || sensor.user == telegraf.user || manager.user == telegraf.user) {
-    throw UsageError("sensor, manager and Telegraf need three different user names");
-  }
-  if (influxdb.password.size() < 8)
-    throw UsageError("InfluxDB refuses passwords of fewer than 8 characters (--influxdb-pass)");
-  for (const Login* login : {&sensor, &manager, &telegraf, &influxdb}) {
-    const std::string weakness = password_weakness(*login);
-    if (!weakness.empty()) log_warning("the password of {} is weak: {}", login->user, weakness);
-  }
-  std::string users;
-  for (const Login* login : {&sensor, &manager, &telegraf}) users += mosquitto_password_line(*login) + "\n";
+std::vector<SecretFile> files_of(const SetAuthOptions& o, const Users& users) {
+  const Login &sensor = users.sensor, &manager = users.manager, &telegraf = users.telegraf;
+  std::string lines;
+  for (const Login* login : {&sensor, &manager, &telegraf}) lines += mosquitto_password_line(*login) + "\n";
   // No line end in single values: services read the file as it is.
   std::vector<SecretFile> files = {
       {"mosquitto_sensor_user", sensor.user},
@@ -110,31 +183,59 @@ std::vector<SecretFile> secrets(const SetAuthOptions& o) {
       {"mosquitto_manager_pass", manager.password},
       {"mosquitto_telegraf_user", telegraf.user},
       {"mosquitto_telegraf_pass", telegraf.password},
-      {"influxdb_user", influxdb.user},
-      {"influxdb_pass", influxdb.password},
-      {"influxdb_token", keep_influxdb ? kept("influxdb_token") : random_hex(kTokenBytes)},
-      {"mosquitto_users", users},
-      {"mosquitto_acl", mosquitto_acl({o.topic_org, sensor.user, manager.user, telegraf.user})}};
-  if (o.tls) add_certificates(o, files);
+      {"influxdb_user", users.influxdb.user},
+      {"influxdb_pass", users.influxdb.password},
+      {"influxdb_token", users.influxdb_token},
+      {"mosquitto_users", lines},
+      {"mosquitto_acl", mosquitto_acl({users.org, sensor.user, manager.user, telegraf.user})}};
+  add_certificates(o, users, files);
   return files;
 }
 
-// The caller's uid and gid in .env: the services run as this user, so that files of mode 0600 can be read. Other lines
-// stay; a new .env begins as the explained example.
-void write_owner(const fs::path& env_file) {
-  std::string kept;
-  std::istringstream lines(fs::exists(env_file) ? read_file(env_file, kMiB) : std::string(embedded::env_example));
+struct Owner {
+  unsigned uid = 0, gid = 0;
+};
+
+// As whom the services run, so that files of mode 0600 can be read: the caller, for root whom .env names, else the user
+// of the images.
+Owner owner_of(const SetAuthOptions& o) {
+  const auto number = [&](const char* name) {
+    unsigned value = 0;
+    const std::string text = env_value(o, name);
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+  };
+  const Owner caller{getuid(), getgid()}, before{number("ANOMCTL_UID"), number("ANOMCTL_GID")};
+  if (caller.uid == 0) return before.uid != 0 ? before : Owner{kServiceUser, kServiceUser};
+  if (before.uid != 0 && before.uid != caller.uid)
+    log_warning("the services ran as {} before, their volumes belong to it: chown them to {}, or call this as {}",
+                before.uid, caller.uid, before.uid);
+  return caller;
+}
+
+// What the services have to know, in .env. Other lines stay; a new .env begins as the explained example.
+void write_env(const SetAuthOptions& o, const std::string& org, const Owner& owner) {
+  const fs::path path = env_file(o);
+  std::string kept_lines;
+  std::istringstream lines(fs::exists(path) ? read_file(path, kMiB) : std::string(embedded::env_example));
+  bool named = false;
   for (std::string line; std::getline(lines, line);) {
-    if (!line.starts_with("ANOMCTL_UID=") && !line.starts_with("ANOMCTL_GID=")) kept += line + "\n";
+    if (line.starts_with("ANOMCTL_UID=") || line.starts_with("ANOMCTL_GID=")) continue;
+    if (line.starts_with("ORG=")) {
+      if (std::exchange(named, true)) continue;
+      line = "ORG=" + org;
+    }
+    kept_lines += line + "\n";
   }
-  kept += fmt::format("ANOMCTL_UID={}\nANOMCTL_GID={}\n", getuid(), getgid());
-  write_file_atomic(env_file, kept, 0600);
+  if (!named) kept_lines += "ORG=" + org + "\n";
+  kept_lines += fmt::format("ANOMCTL_UID={}\nANOMCTL_GID={}\n", owner.uid, owner.gid);
+  write_file_atomic(path, kept_lines, 0600);
 }
 
 int run(const SetAuthOptions& options, Context& context) {
-  write_secrets(options);
-  context.text(fmt::format("secrets written to {} (mode 0600), owner to {}", options.output.string(),
-                           (fs::absolute(options.output).parent_path() / ".env").string()));
+  write_secrets(options, context.stop().token());
+  context.text(fmt::format("secrets written to {} (mode 0600), owner and organisation to {}", options.output.string(),
+                           env_file(options).string()));
   if (options.rotate) {
     context.text(
         "rotated: restart the composition (docker compose restart). InfluxDB's password and token stay: it changes "
@@ -145,22 +246,44 @@ int run(const SetAuthOptions& options, Context& context) {
   return 0;
 }
 
+// What would do harm, or nothing.
+void check(const SetAuthOptions& o) {
+  if (!o.tls && !o.tls_hosts.empty()) throw UsageError("tls-hosts needs tls");
+  if (o.rotate && !installed(o))
+    throw UsageError(
+        fmt::format("{}: there is nothing to rotate (set-auth --generate makes secrets)", o.output.string()));
+  if (!installed(o) || o.force || o.rotate) return;
+  const bool amends =
+      o.tls || o.topic_org || o.mosquitto_sensor_user || o.mosquitto_manager_user || o.mosquitto_telegraf_user;
+  const bool passwords = !o.mosquitto_sensor_pass.empty() || !o.mosquitto_manager_pass.empty() ||
+                         !o.mosquitto_telegraf_pass.empty() || !o.influxdb_pass.empty();
+  if (!amends || passwords)
+    throw UsageError(
+        fmt::format("{} exists: --rotate makes new passwords, --force overwrites all but InfluxDB's, --tls and "
+                    "--topic-org change the rest",
+                    (o.output / "mosquitto_users").string()));
+}
+
 }  // namespace
 
-void write_secrets(const SetAuthOptions& options) {
-  if (options.topic_org.empty() || options.topic_org.find_first_of("+#/\n ") != std::string::npos) {
-    throw UsageError(fmt::format("--topic-org '{}' cannot be the first part of a topic", options.topic_org));
-  }
-  if (!options.tls && !options.tls_hosts.empty()) throw UsageError("tls-hosts needs tls");
-  const fs::path probe = options.output / "mosquitto_users";
-  if (fs::exists(probe) && !options.force && !options.rotate) {
-    throw UsageError(fmt::format("{} exists: --force overwrites it, --rotate makes new passwords", probe.string()));
-  }
-  const auto files = secrets(options);
+void write_secrets(const SetAuthOptions& options, const std::stop_token& stop) {
+  check(options);
+  const Users users = users_of(options, stop);
+  const auto files = files_of(options, users);
+  const Owner owner = owner_of(options);
+  const fs::path above = fs::absolute(options.output).parent_path();
+  // Whoever may write to .env decides as whom services run.
+  if (fs::create_directories(above))
+    fs::permissions(above, fs::perms::group_write | fs::perms::others_write, fs::perm_options::remove);
   fs::create_directories(options.output);
   fs::permissions(options.output, fs::perms::owner_all, fs::perm_options::replace);
-  for (const SecretFile& file : files) write_file_atomic(options.output / file.name, file.content, 0600);
-  write_owner(fs::absolute(options.output).parent_path() / ".env");
+  for (const SecretFile& file : files) {
+    const fs::path path = options.output / file.name;
+    write_file_atomic(path, file.content, 0600);
+    if (getuid() == 0 && chown(path.c_str(), owner.uid, owner.gid) != 0)
+      throw failed(fmt::format("{}: cannot be given to user {}", path.string(), owner.uid));
+  }
+  write_env(options, users.org, owner);
 }
 
 CommandSpec set_auth_command() {

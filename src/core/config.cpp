@@ -24,11 +24,18 @@ std::string flag_name(const std::string& name) {
   return out;
 }
 
-// A secret's file holds the secret and perhaps one line end.
-std::vector<std::string> secret_from_file(const std::string& path) {
+// A secret's file holds the secret and perhaps one line end; of a list one a line.
+std::vector<std::string> secret_from_file(const Field& field, const std::string& path) {
   std::string text = read_file(path, 64 * 1024);
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-  return {text};
+  const auto trim = [](std::string& line) {
+    while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.pop_back();
+  };
+  trim(text);
+  if (!field.is_list) return {text};
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line); lines.push_back(line)) trim(line);
+  return lines;
 }
 
 void set_from(const Field& field, const std::vector<std::string>& texts, const std::string& where) {
@@ -57,7 +64,7 @@ bool take(const Field& field, const Lookup& lookup) {
     }
     if (!field.secret) continue;
     if (const auto found = lookup(name + "_file")) {
-      set_from(field, secret_from_file(found->texts.back()), found->where);
+      set_from(field, secret_from_file(field, found->texts.back()), found->where);
       return true;
     }
   }

@@ -228,6 +228,8 @@ SensorPayload::Result SensorPayload::parse(std::string_view bytes) const {
     }
     if (result.error.empty() && result.readings.empty()) result.error = "none of the sensors is in it";
   }
+  for (const Reading& reading : result.readings)
+    if (reading.time && !is_reading_time(*reading.time)) result.error = "its time is not of the years 1900 to 2099";
   if (!result.error.empty()) result.readings.clear();
   return result;
 }

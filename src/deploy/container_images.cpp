@@ -115,9 +115,11 @@ void stage_runtime(const fs::path& context, const fs::path& program, const std::
   fix_folders(context);
 }
 
-void stage_folder(const fs::path& from, const fs::path& to) {
+void stage_folder(const fs::path& from, const fs::path& to, const std::vector<std::string>& names) {
   if (!fs::is_directory(from)) throw input_error(fmt::format("{} is no folder", from.string()));
   for (const auto& entry : fs::recursive_directory_iterator(from)) {
+    const std::string name = fs::relative(entry.path(), from).string();
+    if (!names.empty() && std::find(names.begin(), names.end(), name) == names.end()) continue;
     if (entry.is_regular_file()) copy_fixed(entry.path(), to / fs::relative(entry.path(), from), kFileMode);
   }
   fix_folders(to);

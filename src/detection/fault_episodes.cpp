@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -94,7 +95,7 @@ void FaultEpisodes::silence(Nanoseconds last, Nanoseconds time, const std::strin
 void FaultEpisodes::heard(Nanoseconds time, std::vector<Episode>& events) {
   if (!silent_) return;
   silent_ = false;
-  silence_.end = time;
+  silence_.end = std::max(silence_.start, time);  // what is heard again may be older than what was heard last
   silence_.closed = true;
   events.push_back(std::move(silence_));
   silence_ = Episode{};

@@ -59,8 +59,8 @@ def read_connect(body):
 class Connection:
     """Its version, and what is not acknowledged: by packet id, negative those of the client."""
 
-    def __init__(self):
-        self.version, self.under_way = 0, {}
+    def __init__(self, client):
+        self.client, self.version, self.under_way = client, 0, {}
 
 
 class Wire:
@@ -72,6 +72,7 @@ class Wire:
         self.broker_port, self.newest = broker_port, newest
         self.acknowledged, self.taken, self.changed = [], [], threading.Condition()
         self.clients, self.versions = [], []  # of each connection: the client's id, the version
+        self.newest_of, self.tells_taken_over = {}, False  # by client id
         self.sockets, self.ended = set(), False
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -93,7 +94,7 @@ class Wire:
             except OSError:
                 client.close()
                 continue
-            connection = Connection()
+            connection = Connection(client)
             self.sockets |= {client, broker}
             for source, target, from_client in ((client, broker, True), (broker, client, False)):
                 threading.Thread(target=self.carry, args=(source, target, from_client, connection), daemon=True).start()
@@ -135,6 +136,9 @@ class Wire:
                 connection.version, client = read_connect(body)
                 self.versions.append(connection.version)
                 self.clients.append(client)
+                older, self.newest_of[client] = self.newest_of.get(client), connection
+                if self.tells_taken_over and older:  # MQTT 5, 3.14.2.1; this mosquitto only closes the connection
+                    older.client.sendall(b"\xe0\x01\x8e")
             self.changed.notify_all()
 
     def wait_for(self, condition, seconds=20):

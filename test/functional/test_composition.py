@@ -150,11 +150,38 @@ def test_doctor_says_what_the_composition_lacks(plant):
     found = plant("doctor", "--compose", "--engine", "no-such-engine", "--json", code=1).json["findings"]
     assert {name: one["state"] for name, one in found.items()} == {
         "settings": "ok", "secrets": "ok", "ports": "ok", "engine": "missing"}
+    env = plant.folder / "compose/.env"
+    good = env.read_text()
+    for line, complaint in (("ANOMCTL_UID=0", "refuses to be root"), ("THRESHOLD=abc", "THRESHOLD: expected a number"),
+                            ("ORG=acme", "--topic-org"), ("COMPOSE_PROFILES=", "none of cpu, gpu, edge")):
+        env.write_text(f"{good}{line}\n")
+        found = plant("doctor", "--compose", "--engine", "no-such-engine", "--json", code=1).json["findings"]
+        assert complaint in " ".join(found["settings"]["missing"]), (line, found["settings"])
+    env.write_text(good)
     (plant.folder / "compose/secrets/influxdb_token").unlink()
     (plant.folder / "compose/secrets/mosquitto_acl").chmod(0o644)
     found = plant("doctor", "--compose", "--engine", "no-such-engine", "--json", code=1).json["findings"]
     assert found["secrets"]["missing"] == ["compose/secrets/influxdb_token",
                                            "compose/secrets/mosquitto_acl may be read by others"]
+
+
+@pytest.mark.parametrize("version, fine", [("1.29.2", False), ("2.24.0", True), ("v5.0", True)])
+def test_doctor_wants_a_compose_that_knows_the_file(plant, tmp_path, version, fine):
+    shutil.copytree(COMPOSE, plant.folder / "compose", dirs_exist_ok=True)
+    for name, script in (("engine", "test $1 = version || test $1 = image"), ("engine-compose", f"echo {version}")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    found = plant("doctor", "--compose", "--engine", tmp_path / "engine", "--json").json["findings"]
+    assert found["engine"]["state"] == "ok" and ("compose" in found) != fine, found
+
+
+def test_images_hold_what_they_should(plant):
+    for option, value in (("--tag", "a b;c"), ("--company", "UP;x"), ("--repository", "x\ny"), ("--base-image", "a b")):
+        assert "image" in plant("build-images", "manager", "--dry-run", option, value, code=2).err
+    plant("build-images", "generator", "--dry-run", "--dataset", "pump", "--company", "registry.example:5000/team",
+          "--context", "images", code=0)
+    staged = {path.name for path in (plant.folder / "images/generator/datasets/pump").iterdir()}
+    assert staged == {"eval.csv", "eval_labels.csv", "meta.json"}  # its eval part
 
 
 @pytest.mark.stack

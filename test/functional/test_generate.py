@@ -102,3 +102,9 @@ def test_disturbances_are_counted_and_repeat_with_the_seed(anomctl, broker, list
     assert max(earlier - flow for earlier, flow in zip(flows, flows[1:])) >= 5
     generate(anomctl, broker, *way)
     assert [json.loads(p)["flow"] for _, p in received(listener, 2 * n)[n:]] == flows
+
+
+@pytest.mark.parametrize("pace", [("--rate", "-5"), ("--speed", "-3"), ("--speed", "0"), ("--rate", "nan")])
+def test_a_pace_that_is_none_is_refused(anomctl, pace):
+    refused = anomctl("generate", "--plant", "pump-loop", "--rows", 1, *pace, code=2)
+    assert pace[0].strip("-") in refused.err

@@ -86,6 +86,12 @@ def test_a_fault_becomes_an_alert_and_what_people_say_of_it_outlives_a_restart(p
     said = [episode for episode in listed if episode["judgement"] == "true"]
     assert len(said) == 1 and [label["kind"] for label in said[0]["labels"]] == ["acknowledged", "true", "comment"]
     plant("label", "--store", tmp_path / "store.db", "--episode", said[0]["alert"]["id"], "--as", "false", code=0)
+    span = ("--start", "1999-01-01", "--end", "1999-01-02", "--as", "true")
+    name = said[0]["alert"]["asset"]
+    mistyped = plant("label", "--store", tmp_path / "store.db", "--asset", name + "e", *span, code=2)
+    assert f"no asset '{name}e': did you mean '{name}'?" in mistyped.err
+    elsewhere = plant("label", "--store", tmp_path / "store.db", "--asset", name, *span, code=0)
+    assert f"holds no row of {name}" in elsewhere.err
     process, url = start_up(plant, manage_of(broker, tmp_path))
     card = open_page(url).page.locator("article.alert", has_text="filter")
     card.wait_for()
@@ -197,6 +203,23 @@ def test_who_has_no_token_sees_nothing(plant, broker, open_page, tmp_path):
     page.keyboard.press("Enter")
     page.get_by_text("● live").wait_for()
     assert look not in page.content() and look not in page.url
+    end(process)
+
+
+def test_many_open_pages_leave_room_for_what_they_ask(plant, broker, tmp_path):
+    process, url = start_up(plant, manage_of(broker, tmp_path))
+    streams = [requests.get(url + "api/events", timeout=20, stream=True) for _ in range(200)]
+    assert [answer.status_code for answer in streams] == [200] * 192 + [503] * 8
+    assert requests.get(url + "api/episodes", timeout=20).status_code == 200
+    streams.pop(0).close()
+    for attempt in range(600):  # the server sees that it is gone when it tells it something
+        with requests.get(url + "api/events", timeout=20, stream=True) as answer:
+            if answer.status_code == 200:
+                break
+        time.sleep(0.05)
+    assert answer.status_code == 200
+    for answer in streams:
+        answer.close()
     end(process)
 
 

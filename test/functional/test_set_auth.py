@@ -1,7 +1,10 @@
 """The secrets that set-auth writes, at a real broker with the settings of the composition: who may do what."""
 
+import os
+import signal
 import ssl
 import subprocess
+import termios
 import threading
 
 import paho.mqtt.client as mqtt
@@ -95,6 +98,14 @@ def test_who_may_read_and_write_what(secrets, make_broker, tmp_path):
         client.close()
 
 
+def test_a_sender_that_may_not_write_ends_at_once(anomctl, secrets, make_broker, tmp_path):
+    broker = composed(make_broker, secrets, tmp_path)
+    user, password = login(secrets, "sensor")
+    outcome = anomctl("generate", "--plant", "pump-loop", "--rate", "10", "--loop", "--topic-org", "other", "--mqtt-url",
+                      f"mqtt://127.0.0.1:{broker.port}", "--mqtt-user", user, "--mqtt-pass", password, code=1)
+    assert outcome.err.count("the broker refuses readings: not authorized") == 1
+
+
 def test_nobody_else_comes_in(secrets, make_broker, tmp_path):
     broker = composed(make_broker, secrets, tmp_path)
     user, password = login(secrets, "sensor")
@@ -119,6 +130,106 @@ def test_rotation_locks_the_old_passwords_out(anomctl, secrets, make_broker, tmp
             client.close()
 
 
+def contents(secrets):
+    return {path.name: path.read_text() for path in secrets.iterdir()}
+
+
+def changed(before, after):
+    return {name for name in after if before.get(name) != after[name]}
+
+
+def environment(anomctl):
+    lines = (anomctl.folder / "compose/.env").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+PASSWORDS = {"mosquitto_sensor_pass", "mosquitto_manager_pass", "mosquitto_telegraf_pass", "mosquitto_users"}
+
+
+def test_what_is_there_is_kept_unless_it_is_meant(anomctl):
+    secrets = anomctl.folder / "compose/secrets"
+    anomctl("set-auth", "--generate", "--topic-org", "acme", "--mosquitto-sensor-user", "s1", "--tls", code=0)
+    first = contents(secrets)
+    assert "topic write acme/sensor/+" in first["mosquitto_acl"] and environment(anomctl)["ORG"] == "acme"
+    anomctl("set-auth", "--rotate", code=0)
+    assert changed(first, contents(secrets)) == PASSWORDS
+    # New passwords may be given; InfluxDB's are its own.
+    anomctl("set-auth", "--rotate", "--mosquitto_sensor_pass", "given-here-1234", code=0)
+    assert contents(secrets)["mosquitto_sensor_pass"] == "given-here-1234"
+    assert "InfluxDB changes" in anomctl("set-auth", "--rotate", "--influxdb-pass", "another-1234", code=2).err
+    before = contents(secrets)
+    anomctl("set-auth", "--topic-org", "mill", code=0)
+    assert changed(before, contents(secrets)) == {"mosquitto_acl", "mosquitto_users"}  # the latter by its salt
+    assert environment(anomctl)["ORG"] == "mill"
+    before = contents(secrets)
+    anomctl("set-auth", "--generate", "--tls", code=0)
+    assert not changed(before, contents(secrets)) & {"mosquitto_sensor_pass", "tls_ca.crt", "influxdb_token", "mosquitto_acl"}
+    assert "tls_server.crt" in changed(before, contents(secrets))
+    before = contents(secrets)
+    anomctl("set-auth", "--mosquitto-sensor-user", "s2", code=0)
+    assert {"mosquitto_sensor_user", "tls_sensor.crt", "mosquitto_acl"} <= changed(before, contents(secrets))
+    assert not changed(before, contents(secrets)) & {"tls_server.crt", "tls_ca.crt"}
+    before = contents(secrets)
+    assert "lets nobody in" not in anomctl("set-auth", "--force", "--generate", code=0).err
+    assert PASSWORDS <= changed(before, contents(secrets))
+    assert not changed(before, contents(secrets)) & {"influxdb_pass", "influxdb_token", "mosquitto_acl"}
+    assert "lets nobody in" in anomctl("set-auth", "--force", "--generate", "--influxdb-pass", "a-new-one-1234", code=0).err
+    assert "nothing to rotate" in anomctl("set-auth", "--rotate", "--output", "elsewhere", code=2).err
+    assert not (anomctl.folder / "elsewhere").exists()
+
+
+def test_the_organisation_of_the_services_is_taken(anomctl):
+    (anomctl.folder / "compose").mkdir()
+    (anomctl.folder / "compose/.env").write_text("ORG=acme\nSENSOR=pump\n")
+    anomctl("set-auth", "--generate", code=0)
+    assert "topic write acme/sensor/+" in (anomctl.folder / "compose/secrets/mosquitto_acl").read_text()
+    assert environment(anomctl)["SENSOR"] == "pump"
+
+
+def test_the_services_are_never_root(anomctl):
+    """Brokers refuse to be root; others must not."""
+    before = os.umask(0)
+    try:
+        anomctl("set-auth", "--generate", code=0)
+    finally:
+        os.umask(before)
+    assert (anomctl.folder / "compose").stat().st_mode & 0o022 == 0
+    user = int(environment(anomctl)["ANOMCTL_UID"])
+    assert user == (os.getuid() or 10001)
+    assert {path.stat().st_uid for path in (anomctl.folder / "compose/secrets").iterdir()} == {user}
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_prompt_can_be_left(anomctl, number, code):
+    ours, theirs = os.openpty()
+    process = subprocess.Popen([anomctl.binary, "set-auth"], cwd=anomctl.folder, stdin=theirs, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    said = b""
+    while b"password for" not in said:
+        said += os.read(process.stderr.fileno(), 1)
+    assert not termios.tcgetattr(ours)[3] & termios.ECHO
+    os.write(ours, b"half a word")
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == code and b"stopped" in err, err
+    assert termios.tcgetattr(ours)[3] & termios.ECHO
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_passwords_are_asked_for(anomctl):
+    ours, theirs = os.openpty()
+    process = subprocess.Popen([anomctl.binary, "set-auth"], cwd=anomctl.folder, stdin=theirs, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    os.write(ours, b"".join(2 * f"{who}-word-1234\n".encode() for who in ("sensor", "manager", "telegraf", "influx")))
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    assert (anomctl.folder / "compose/secrets/mosquitto_manager_pass").read_text() == "manager-word-1234"
+    assert (anomctl.folder / "compose/secrets/influxdb_pass").read_text() == "influx-word-1234"
+    os.close(ours)
+    os.close(theirs)
+
+
 def test_certificates_of_its_own(anomctl, make_broker, tmp_path):
     anomctl("set-auth", "--generate", "--tls", "--tls-hosts", "plant.example", code=0)
     secrets = anomctl.folder / "compose/secrets"
@@ -136,6 +247,15 @@ def test_certificates_of_its_own(anomctl, make_broker, tmp_path):
     client.close()
     with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
         Client(broker.port, *login(secrets, "sensor"), tls=dict(ca_certs=secrets / "tls_ca.crt"))
+    url = f"mqtts://127.0.0.1:{broker.port}"
+    send = ("generate", "--plant", "pump-loop", "--rows", "1", "--mqtt-url", url, "--connect-timeout", "0.1")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "other.key", "-out", "other.crt",
+                    "-subj", "/CN=other"], cwd=anomctl.folder, check=True, capture_output=True)
+    trusts, shows = ("--ca-file", secrets / "tls_ca.crt"), ("--cert-file", secrets / "tls_sensor.crt", "--key-file")
+    for flags, code, said in (((), 5, "not of an authority that we know"),
+                              (("--ca-file", "other.crt"), 5, "not of an authority that we know"),
+                              ((*trusts, *shows, "other.key"), 4, "other.key")):
+        assert said in anomctl(*send, *flags, code=code).err
     authority = (secrets / "tls_ca.crt").read_text()
     anomctl("set-auth", "--rotate", "--tls", code=0)
     assert (secrets / "tls_ca.crt").read_text() == authority  # clients trust it

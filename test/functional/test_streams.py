@@ -211,3 +211,31 @@ def test_a_server_that_asks_for_a_token_gets_it(plant, broker, listener, tmp_pat
     assert sum("score" in v for v in listener.below("anomaly")) == 12 - 4
     end(process)
     server.stop()
+
+
+def test_of_two_managers_with_one_id_the_older_ends(plant, broker, listener, wire):
+    """Where the broker says that another client took the session over."""
+    wire.tells_taken_over = True
+    older = start_manage(plant, wire.url, listener, "--bundle", "pump.bundle")
+    newer = start_manage(plant, wire.url, listener, "--bundle", "pump.bundle")
+    _, err = older.communicate(timeout=30)
+    assert older.returncode == 1
+    assert "another client with the id manage-windmill-blade has taken the session" in err and "client-id" in err, err
+    for second in range(3):
+        listener.send(json.dumps({"time": second, "flow": 0.1, "power": 0.2}))
+    listener.wait_for(lambda: len(listener.below("anomaly")) == 3)
+    end(newer)
+
+
+def test_two_managers_with_one_id_are_named_as_the_cause(plant, broker, listener):
+    """mosquitto 2.0.11 does not say why it ends the older connection."""
+    managers = [start_manage(plant, broker.url, listener, "--bundle", "pump.bundle") for _ in range(2)]
+    said = ""
+    for line in managers[0].stderr:
+        said += line
+        if "does another client use the id manage-windmill-blade too?" in line:
+            break
+    else:
+        raise AssertionError(said)
+    for manager in managers:
+        end(manager)

@@ -13,6 +13,9 @@
 
 namespace anomctl {
 
+// Whether an instant can be one of a reading: of the years 1900 to 2099. Differences of two such fit into Nanoseconds.
+constexpr bool is_reading_time(Nanoseconds time) { return time >= -25'567 * kDay && time < 47'482 * kDay; }
+
 class SensorPayload {
  public:
   explicit SensorPayload(const std::vector<std::string>& columns, std::size_t max_bytes = 1 << 20);

@@ -19,8 +19,9 @@ std::vector<fs::path> loaded_libraries();
 
 // root/ with the program, `libraries`, CA certificates, users and a writable /data and /tmp.
 void stage_runtime(const fs::path& context, const fs::path& program, const std::vector<fs::path>& libraries);
-// Copies a folder of data into the context with fixed times and modes.
-void stage_folder(const fs::path& from, const fs::path& to);
+// Copies a folder of data into the context with fixed times and modes; `names`: only these files, as far as they are
+// there.
+void stage_folder(const fs::path& from, const fs::path& to, const std::vector<std::string>& names = {});
 
 // Runs a program, its output to stderr, and returns its exit code. Throws Error(failed) when it cannot be started.
 int run_program(const std::vector<std::string>& arguments);

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -47,8 +48,7 @@ struct GenerateSettings {
   DisturbanceSettings disturbance;
   std::vector<std::string> fault;
   std::int64_t qos = 1;
-  double rate = -1;
-  double speed = -1;
+  std::optional<double> rate, speed;
   bool loop = false;
   std::int64_t assets = 1;
   std::int64_t rows = -1;
@@ -58,12 +58,13 @@ struct GenerateSettings {
   static void fields(auto& self, auto&& field) {
     MqttSettings::fields(self.mqtt, field);
     TopicSettings::fields(self.topic, field);
-    field("rate", self.rate, "rows a second of each asset; 0: as fast as the broker takes them (default: see speed)");
+    field("rate", self.rate, "rows a second of each asset; 0: as fast as the broker takes them (default: see speed)",
+          AtLeast{0});
     field("speed", self.speed, "times as fast as the rows were taken (default: 1)");
     field("loop", self.loop, "begin again at the end");
     field("assets", self.assets,
-          "machines that send, as {sensor}-0, {sensor}-1 ..; one is {sensor}. Each begins elsewhere in the rows, and a "
-          "simulated plant is another one for each",
+          "machines that send, as {sensor}-0, {sensor}-1 ..; one is {sensor}. Each begins elsewhere in the rows, with "
+          "a gap in its stamps where they end, and a simulated plant is another one for each",
           Between{1, 100'000});
     field("rows", self.rows, "stop after so many rows of each asset (default: all)");
     field(
@@ -71,7 +72,7 @@ struct GenerateSettings {
         "stamp of the first row; the others keep their distance (default: the table's own, or now where it has none)");
     field("qos", self.qos, "MQTT quality of service: 0 at most once, 1 at least once, 2 exactly once", Between{0, 2});
     field("fault", self.fault,
-          "put this fault into each asset's readings: kind:sensor@start+length[*size], as in stuck:flow_3@120s+30s");
+          "put this fault into each asset's readings: kind:sensor@start+length[*size], as in stuck:flow@120s+30s");
     DisturbanceSettings::fields(self.disturbance, field);
     field("flush_timeout", self.flush_timeout, "longest wait for the broker's last acknowledgements");
   }

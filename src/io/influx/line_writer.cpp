@@ -71,7 +71,7 @@ struct LineWriter::Impl {
   void run(std::stop_token stop) {
     Backoff backoff(kFirstPause, kLongestPause);
     bool told = false;
-    while (!stop.stop_requested()) {
+    while (!stop.stop_requested() && !gave_up) {
       {
         std::unique_lock lock(mutex);
         changed.wait(lock, stop, [&] { return !waiting.empty(); });
@@ -80,7 +80,7 @@ struct LineWriter::Impl {
         under_way.assign(std::make_move_iterator(waiting.begin()), std::make_move_iterator(waiting.begin() + n));
         waiting.erase(waiting.begin(), waiting.begin() + n);
       }
-      while (!under_way.empty() && !stop.stop_requested()) {
+      for (int tries = 1; !under_way.empty() && !stop.stop_requested(); ++tries) {
         const std::string why = send(under_way.size());
         if (why.empty()) {
           if (std::exchange(told, false)) log_info("{}: points are written again", url);
@@ -89,7 +89,11 @@ struct LineWriter::Impl {
           break;
         }
         if (!std::exchange(told, true)) log_warning("{}: trying again, judging goes on", why);
-        wait_for_stop(stop, backoff.next().ns / kMillisecond);
+        std::unique_lock lock(mutex);
+        gave_up = finishing && tries > 1;
+        if (gave_up) break;
+        changed.wait_for(lock, stop, std::chrono::nanoseconds(backoff.next().ns),
+                         [&] { return finishing && tries > 1; });
       }
       const std::lock_guard lock(mutex);
       counts.dropped += static_cast<std::int64_t>(under_way.size());
@@ -104,10 +108,10 @@ struct LineWriter::Impl {
   std::vector<std::string> under_way;  // of the thread
   std::mutex mutex;
   std::condition_variable_any changed, idle;
-  std::deque<std::string> waiting;  // under mutex, as are the next three
+  std::deque<std::string> waiting;  // under mutex, as are the next four
   LineWriterCounts counts;
   std::int64_t all = 0;  // put in
-  bool finishing = false;
+  bool finishing = false, gave_up = false;
   std::jthread thread;
 };
 
@@ -135,7 +139,7 @@ void LineWriter::finish(Duration timeout) {
   impl_->changed.notify_all();
   const std::int64_t all = impl_->all;
   impl_->idle.wait_for(lock, std::chrono::nanoseconds(timeout.ns),
-                       [&] { return impl_->counts.written + impl_->counts.dropped >= all; });
+                       [&] { return impl_->gave_up || impl_->counts.written + impl_->counts.dropped >= all; });
   impl_->counts.dropped += static_cast<std::int64_t>(impl_->waiting.size());
   impl_->waiting.clear();
   lock.unlock();

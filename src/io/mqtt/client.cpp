@@ -31,7 +31,8 @@ std::string why_of(const mqtt::token& token) {
   const int reason = static_cast<int>(token.get_reason_code());
   if (reason == mqtt::ReasonCode::NOT_AUTHORIZED) return "not authorized";
   if (reason >= 128) return mqtt::exception::reason_code_str(reason);
-  return mqtt::exception::error_str(token.get_return_code());
+  const std::string why = mqtt::exception::error_str(token.get_return_code());
+  return why.empty() ? "it does not say why" : why;
 }
 
 }  // namespace
@@ -57,17 +58,29 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
   // One try with one version. Empty: connected.
   std::string try_connect(int version) {
     version_refused = false;
+    {
+      std::lock_guard lock(mutex);
+      tls_error.clear();
+    }
     try {
       make_client(version);
       // The library gives up by itself after kTry.
-      const auto options = mqtt_connection::connect_options({settings, parts, address}, version);
-      return client->connect(options)->wait_for(2 * kTry) ? "" : "no answer";
+      const auto note = [this](const std::string& why) {
+        std::lock_guard lock(mutex);
+        if (tls_error.size() < 500) tls_error += why;
+      };
+      const auto options = mqtt_connection::connect_options({settings, parts, address, note}, version);
+      const mqtt::token_ptr token = client->connect(options);
+      if (!token->wait_for(2 * kTry)) return "no answer";
+      session_present = token->get_connect_response().is_session_present();
+      return "";
     } catch (const mqtt::exception& error) {
       if (mqtt_connection::refuses_user(error))
         throw failed(fmt::format("{}: the broker refuses user '{}' (check mqtt-user and mqtt-pass-file)",
                                  settings.mqtt_url, settings.mqtt_user));
       version_refused = mqtt_connection::refuses_version(error);
-      return error.what();
+      std::lock_guard lock(mutex);
+      return tls_error.empty() ? error.what() : mqtt_connection::explained(tls_error);
     }
   }
 
@@ -86,10 +99,20 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
       }
       if (parts.on_connected) parts.on_connected();
     });
+    client->set_disconnected_handler([this](const mqtt::properties&, mqtt::ReasonCode reason) {
+      if (reason != mqtt::ReasonCode::SESSION_TAKEN_OVER) return;
+      {
+        std::lock_guard lock(mutex);
+        taken_over = true;
+        changed.notify_all();
+      }
+      if (parts.on_taken_over) parts.on_taken_over();
+    });
     client->set_connection_lost_handler([this](const std::string& cause) {
       {
         std::lock_guard lock(mutex);
         connected = false;
+        if (taken_over) return;
       }
       if (parts.on_lost) parts.on_lost(cause.empty() ? "the connection was closed" : cause);
     });
@@ -146,8 +169,13 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
     std::unique_lock lock(mutex);
     while (!stop.stop_requested()) {
       changed.wait_for(lock, stop, std::chrono::seconds(1), [&] {
-        return connected && (subscribe_again || (!waiting.empty() && in_flight.size() < kInFlight));
+        return taken_over || (connected && (subscribe_again || (!waiting.empty() && in_flight.size() < kInFlight)));
       });
+      if (taken_over) {
+        lock.unlock();
+        stay_away();
+        return;
+      }
       if (stop.stop_requested() || !connected) continue;
       repeat_late();
       if (subscribe_again) renew_subscriptions(lock);
@@ -166,6 +194,13 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
       if (!taken) wait_for_stop(stop, 10);
       lock.lock();
       if (!taken && in_flight.erase(number) > 0) waiting.push_front(next);
+    }
+  }
+  // Ends the library's own tries to connect again.
+  void stay_away() {
+    try {
+      client->disconnect();
+    } catch (const mqtt::exception&) {  // it is away already
     }
   }
   void repeat_late() {
@@ -193,10 +228,11 @@ struct MqttClient::Impl : public mqtt::iaction_listener {
   MqttParts parts;
   mqtt_connection::BrokerAddress address;
   bool version_refused = false;  // by the last try
+  std::string tls_error;         // of the last try, under mutex
   std::vector<int> versions;     // that are tried, in this order; once connected only the one that worked
   mutable std::mutex mutex;
   std::condition_variable_any changed;
-  bool connected = false, subscribe_again = false;
+  bool connected = false, subscribe_again = false, taken_over = false, session_present = false;
   std::vector<std::string> filters;
   std::deque<Waiting> waiting;
   std::map<std::uintptr_t, Sent> in_flight;  // by number: in the order they were sent
@@ -289,6 +325,8 @@ void MqttClient::disconnect() {
   if (impl.client == nullptr || !impl.client->is_connected()) return;
   impl.client->disconnect(1000)->wait_for(kTry);
 }
+
+bool MqttClient::session_present() const { return impl_->session_present; }
 
 std::int64_t MqttClient::published() const {
   std::lock_guard lock(impl_->mutex);

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "anomctl/core/error.h"
+#include "io/net/tls_context.h"
 
 namespace anomctl::mqtt_connection {
 
@@ -46,6 +47,7 @@ void check(const MqttSettings& settings) {
     throw UsageError("ca-file, cert-file and key-file need a broker URL that begins with mqtts://");
   for (const fs::path& file : {settings.ca_file, settings.cert_file, settings.key_file})
     if (!file.empty() && !fs::exists(file)) throw UsageError(fmt::format("{}: there is no such file", file.string()));
+  net::client_context(settings.ca_file, settings.cert_file, settings.key_file);  // says what is wrong with them
 }
 
 std::vector<int> versions(const MqttSettings& settings) {
@@ -83,6 +85,7 @@ mqtt::connect_options connect_options(const Who& who, int version) {
     }
     ssl.set_verify(true);
     ssl.set_enable_server_cert_auth(true);
+    if (who.on_tls_error) ssl.set_error_handler(who.on_tls_error);
     options.set_ssl(ssl);
   }
   return options;
@@ -96,6 +99,21 @@ int answer_of(const mqtt::exception& error) {
 }
 
 }  // namespace
+
+std::string explained(const std::string& tls_error) {
+  const auto says = [&](const char* words) { return tls_error.find(words) != std::string::npos; };
+  std::string plain;
+  for (const char c : tls_error) plain += c == '\n' || c == '\r' ? ' ' : c;
+  while (plain.ends_with(' ')) plain.pop_back();
+  const char* advice = "TLS failed";
+  if (says("certificate verify failed"))
+    advice = "its certificate is not of an authority that we know, or of another host (ca-file)";
+  else if (says("certificate required") || says("handshake failure") || says("peer did not return"))
+    advice = "it asks for our certificate (cert-file and key-file), or takes none of our ciphers";
+  else if (says("unknown ca") || says("bad certificate"))
+    advice = "it does not take our certificate (cert-file)";
+  return fmt::format("{}: {}", advice, plain);
+}
 
 // MQTT 5, 3.2.2.2, and MQTT 3.1.1, 3.2.2.3.
 bool refuses_user(const mqtt::exception& error) {

@@ -6,6 +6,7 @@
 #include <mqtt/exception.h>
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,7 @@ struct BrokerAddress {
 
 // Throws UsageError.
 BrokerAddress broker_address(const MqttSettings& settings);
-// Throws UsageError for files that do not go together or are not there.
+// Throws UsageError for files that do not go together or are not there, Error(bad_input) for those that are of no use.
 void check(const MqttSettings& settings);
 // The library's numbers of the versions that may be tried, the preferred one first.
 std::vector<int> versions(const MqttSettings& settings);
@@ -37,8 +38,13 @@ struct Who {
   const MqttSettings& settings;
   const MqttParts& parts;
   const BrokerAddress& address;
+  // What OpenSSL says of a connection that it refuses, on the library's thread.
+  std::function<void(const std::string&)> on_tls_error;
 };
 mqtt::connect_options connect_options(const Who& who, int version);
+
+// What to do about a failure of TLS, with OpenSSL's words.
+std::string explained(const std::string& tls_error);
 
 // Whether the broker knows the protocol and does not let this user in.
 bool refuses_user(const mqtt::exception& error);

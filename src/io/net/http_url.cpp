@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 
 #include "anomctl/core/error.h"
@@ -5,9 +6,20 @@
 
 namespace anomctl {
 
+// A user's password, and keys that receivers of messages have in path and query, are not for errors and logs.
+std::string without_secrets(const std::string& url) {
+  const std::size_t scheme = url.find("://"), begin = scheme == std::string::npos ? 0 : scheme + 3;
+  const std::size_t end = std::min(url.size(), url.find_first_of("/?#", begin));
+  const std::size_t at = url.rfind('@', end == 0 ? 0 : end - 1);
+  const bool user = at != std::string::npos && at >= begin;
+  const std::string host = user ? "..@" + url.substr(at + 1, end - at - 1) : url.substr(begin, end - begin);
+  return url.substr(0, begin) + host + (end < url.size() ? url.substr(end, 1) + ".." : "");
+}
+
 HttpUrl parse_http_url(const std::string& url) {
   const auto wrong = [&](const std::string& why) {
-    return UsageError("'" + url + "' is no HTTP address (" + why + "): write http://host:port or https://host:port");
+    return UsageError("'" + without_secrets(url) + "' is no HTTP address (" + why +
+                      "): write http://host:port or https://host:port");
   };
   HttpUrl parsed;
   std::string_view rest = url;

@@ -47,9 +47,15 @@ struct Notifier::Sink {
     waiting.push_back({payload, system_clock().steady() + settings.notify_for.ns});
     changed.notify_all();
   }
+  // What failed before is tried once more, without a pause.
+  void begin_to_finish() {
+    std::lock_guard lock(mutex);
+    finishing = true;
+    changed.notify_all();
+  }
   bool wait_until_empty(std::chrono::nanoseconds timeout) {
     std::unique_lock lock(mutex);
-    return changed.wait_for(lock, timeout, [&] { return waiting.empty() && !busy; });
+    return changed.wait_for(lock, timeout, [&] { return gave_up || (waiting.empty() && !busy); });
   }
   void end() {
     thread.request_stop();
@@ -61,7 +67,7 @@ struct Notifier::Sink {
 
   void run(std::stop_token stop) {
     std::unique_lock lock(mutex);
-    while (!stop.stop_requested()) {
+    while (!stop.stop_requested() && !gave_up) {
       if (!changed.wait(lock, stop, [&] { return !waiting.empty(); })) return;
       const Message message = std::move(waiting.front());
       waiting.pop_front();
@@ -70,16 +76,17 @@ struct Notifier::Sink {
       const bool taken = try_until_taken(message, stop);
       lock.lock();
       busy = false;
+      gave_up = !taken && finishing;
       ++(taken ? counts.delivered : counts.dropped);
       changed.notify_all();
     }
   }
   bool try_until_taken(const Message& message, std::stop_token stop) {
     Backoff backoff(kFirstPause, kLongestPause);
-    for (bool told = false;; told = true) {
+    for (int tries = 1;; ++tries) {
       const std::string why = deliver(message.payload, stop);
       if (why.empty()) return true;
-      if (!told)
+      if (tries == 1)
         log_warning("{} did not take an alert: {}; trying again for {}", name, why,
                     format_duration(settings.notify_for));
       if (stop.stop_requested()) return false;
@@ -88,8 +95,13 @@ struct Notifier::Sink {
         log_warning("{} did not take an alert in time: {}", name, why);
         return false;
       }
-      if (wait_for_stop(stop, pause.ns / kMillisecond)) return false;
-      std::lock_guard lock(mutex);
+      std::unique_lock lock(mutex);
+      if (finishing && tries > 1) {
+        log_warning("{} did not take an alert before the end: {}", name, why);
+        return false;
+      }
+      changed.wait_for(lock, stop, std::chrono::nanoseconds(pause.ns), [&] { return finishing && tries > 1; });
+      if (stop.stop_requested()) return false;
       ++counts.retried;
     }
   }
@@ -100,20 +112,20 @@ struct Notifier::Sink {
   std::mutex mutex;
   std::condition_variable_any changed;
   std::deque<Message> waiting;
-  bool busy = false;
+  bool busy = false, finishing = false, gave_up = false;
   NotifyCounts counts;
   std::jthread thread;  // uses all of the above
 };
 
 Notifier::Notifier(const NotifySettings& settings, const HttpClientSettings& http) {
   for (const std::string& url : settings.webhook) {
-    const std::size_t query = url.find('?');  // where a receiver's key may be: it is not logged
+    const std::size_t query = url.find('?');
     const std::string base = url.substr(0, query);
     std::string target = parse_http_url(base).path.empty() ? "/" : "";
     if (query != std::string::npos) target += url.substr(query);
     const auto client = std::make_shared<HttpClient>(base, http);
-    sinks_.push_back(
-        std::make_unique<Sink>(base, settings, [client, target](const std::string& payload, std::stop_token) {
+    sinks_.push_back(std::make_unique<Sink>(
+        without_secrets(base), settings, [client, target](const std::string& payload, std::stop_token) {
           try {
             const HttpResponse response = client->post(target, payload);
             return response.status >= 200 && response.status < 300 ? std::string()
@@ -140,6 +152,7 @@ void Notifier::tell(std::string payload) {
 
 void Notifier::finish(Duration timeout) {
   const Nanoseconds end = system_clock().steady() + timeout.ns;
+  for (const auto& sink : sinks_) sink->begin_to_finish();
   for (const auto& sink : sinks_)
     sink->wait_until_empty(std::chrono::nanoseconds(std::max<Nanoseconds>(0, end - system_clock().steady())));
   for (const auto& sink : sinks_) sink->end();

@@ -79,7 +79,10 @@ struct SpoolFile::Impl {
       size += frame.size();
       last = i->first;
     }
-    for (auto i = found.broken.upper_bound(last); i != found.broken.end(); ++i) miss(*i);
+    // What a killed process was writing and had not committed is nobody's loss.
+    Found committed;
+    find_frames(committed_part(log), committed);
+    for (auto i = committed.broken.upper_bound(last); i != committed.broken.end(); ++i) miss(*i);
   }
 
   void rebuild() {

@@ -99,6 +99,24 @@ void Store::check() {
   if (!check.step() || check.blob(0) != "ok") throw SqliteError(SQLITE_CORRUPT, "the file's structure is damaged");
 }
 
+// https://www.sqlite.org/fileformat2.html#the_write_ahead_log: a head of 32 bytes, then frames of 24 bytes and a page. A
+// frame that ends a transaction names the size of the file; those of an earlier log have other salts.
+std::string_view committed_part(std::string_view log) {
+  constexpr std::size_t kHead = 32, kFrameHead = 24, kSalts = 16;
+  const auto number = [&](std::size_t at) {
+    std::uint32_t value = 0;
+    for (std::size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(log[at + i]);
+    return value;
+  };
+  if (log.size() < kHead || (number(0) | 1U) != 0x377f0683) return log;
+  const std::size_t page = number(8);
+  if (page < 512 || page > 65'536 || (page & (page - 1)) != 0) return log;
+  std::size_t end = kHead;
+  for (std::size_t at = kHead; at + kFrameHead + page <= log.size(); at += kFrameHead + page)
+    if (number(at + 4) != 0 && log.substr(at + 8, 8) == log.substr(kSalts, 8)) end = at + kFrameHead + page;
+  return log.substr(0, end);
+}
+
 fs::path log_of(const fs::path& path) { return path.string() + "-wal"; }
 
 Found take_apart(const fs::path& path, std::unique_ptr<Store> store) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "io/spool/frame.h"
@@ -43,6 +44,8 @@ class Store {
 };
 
 fs::path log_of(const fs::path& path);  // SQLite's write-ahead log
+// The bytes at the front of such a log that end with its last commit; all of it where its head cannot be read.
+std::string_view committed_part(std::string_view log);
 
 // All that can still be found of a damaged file, which is put aside as PATH.damaged.
 Found take_apart(const fs::path& path, std::unique_ptr<Store> store);

@@ -17,7 +17,7 @@ HttpServerSettings server_settings(const DashboardSettings& settings, int port) 
   http.port = port;
   http.tls = settings.page_tls;
   http.bounds.max_body_bytes = 64 * 1024;
-  http.bounds.max_connections = 256;
+  http.bounds.max_connections = kConnections;
   return http;
 }
 

@@ -20,6 +20,8 @@ EventFeed::~EventFeed() {
 std::shared_ptr<BodyStream> EventFeed::join(std::string asset) {
   auto body = std::make_shared<BodyStream>(64);
   const std::lock_guard lock(mutex_);
+  std::erase_if(pages_, [](const Page& page) { return page.body->client_gone(); });
+  if (pages_.size() >= kMostPages) return nullptr;
   if (!asset.empty()) board_.watch(asset);  // at once, for the page asks for what was before after this
   pages_.push_back({body, std::move(asset)});
   return body;

@@ -14,6 +14,9 @@
 
 namespace anomctl::dashboard {
 
+// Each has a connection for as long as it is open, of the kConnections that the server takes.
+inline constexpr std::size_t kConnections = 256, kMostPages = 192;
+
 class EventFeed {
  public:
   explicit EventFeed(LiveBoard& board) : board_(board), thread_([this](std::stop_token stop) { work(stop); }) {}
@@ -22,7 +25,7 @@ class EventFeed {
   EventFeed& operator=(const EventFeed&) = delete;
 
   // A page that looks at this asset (empty: at none). It gets all that is known, then what changes; one that reads too
-  // slowly is let go and comes back by itself.
+  // slowly is let go and comes back by itself. Null: kMostPages are open, the connections left are for what they ask.
   std::shared_ptr<BodyStream> join(std::string asset);
   void say(std::string event);  // to all
 

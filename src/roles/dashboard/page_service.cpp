@@ -68,6 +68,8 @@ void PageService::answer(const HttpRequest& request, const std::string& user, Re
       HttpResponse response;
       response.headers.add("content-type", "text/event-stream");
       response.stream = feed_.join(text_of(request, "asset"));
+      if (response.stream == nullptr)
+        return reply.send(guarded(error_response(503, fmt::format("{} pages are open already", kMostPages))));
       return reply.send(guarded(std::move(response)));
     }
     if (request.path == "/api/history" && gets) {

@@ -20,8 +20,8 @@ namespace {
 class Pace {
  public:
   Pace(const GenerateSettings& settings, double period_s)
-      : rate_(settings.rate),
-        speed_(settings.speed > 0 ? settings.speed : 1),
+      : rate_(settings.rate.value_or(-1)),
+        speed_(settings.speed.value_or(1)),
         period_s_(period_s),
         assets_(static_cast<double>(settings.assets)) {}
   // Waits until `row` (from 0) of `asset` is due; `time` is the stamp of the first asset's row. False when stopped.
@@ -34,7 +34,7 @@ class Pace {
     if (rate_ == 0) return !stop.stop_requested();
     const double share = static_cast<double>(asset) / assets_;
     const double after_s =
-        rate_ > 0
+        rate_ >= 0
             ? (static_cast<double>(row) + share) / rate_
             : (static_cast<double>(time - first_time_) / static_cast<double>(kSecond) + share * period_s_) / speed_;
     const double wait_ms = after_s * 1e3 - static_cast<double>(now - begin_) / 1e6;
@@ -43,7 +43,8 @@ class Pace {
   }
 
  private:
-  double rate_, speed_, period_s_, assets_;
+  double rate_;  // negative: by the rows' stamps
+  double speed_, period_s_, assets_;
   Nanoseconds begin_ = 0, first_time_ = 0;
 };
 
@@ -197,9 +198,11 @@ class Sender {
 void validate(const GenerateSettings& settings) {
   check_topic_level(settings.topic.topic_org, "topic-org");
   check_topic_level(settings.topic.topic_sensor, "topic-sensor");
-  if (settings.rate >= 0 && settings.speed >= 0) throw UsageError("rate and speed exclude each other: give one");
-  if (!std::isfinite(settings.rate) || !std::isfinite(settings.speed) || settings.speed == 0)
-    throw UsageError("rate and speed: expected a positive number");
+  if (settings.rate && settings.speed) throw UsageError("rate and speed exclude each other: give one");
+  if (const double rate = settings.rate.value_or(0); !std::isfinite(rate) || rate < 0)
+    throw UsageError(fmt::format("rate {}: expected a number from 0 on", rate));
+  if (const double speed = settings.speed.value_or(1); !std::isfinite(speed) || speed <= 0)
+    throw UsageError(fmt::format("speed {}: expected a number over 0", speed));
   if (!settings.start_time.empty() && !parse_stamp(settings.start_time))
     throw UsageError(fmt::format("start-time '{}' is no stamp (2026-01-02T03:04:05Z)", settings.start_time));
   faults_of(settings);
@@ -210,11 +213,15 @@ GenerateCounts run_generate(const GenerateSettings& settings, const GeneratePart
   MqttParts mqtt;
   mqtt.session_expiry = seconds(300);
   mqtt.on_lost = [](const std::string& why) { log_warning("the broker is away: {}; trying again", why); };
-  mqtt.on_refused = [told = false](const std::string& why) mutable {
-    if (!std::exchange(told, true)) log_warning("the broker refuses readings: {}", why);
+  // One that is refused is followed by others that are.
+  std::stop_source ended;
+  const std::stop_callback pass_on(stop, [&] { ended.request_stop(); });
+  mqtt.on_refused = [&ended](const std::string& why) {
+    if (!ended.stop_requested()) log_warning("the broker refuses readings: {}", why);
+    ended.request_stop();
   };
   mqtt.publish_qos = static_cast<int>(settings.qos);
-  Sender sender(settings, parts, stop);
+  Sender sender(settings, parts, ended.get_token());
   MqttClient client(settings.mqtt, std::move(mqtt));
   GenerateCounts counts;
   if (!client.connect(stop)) return counts;
@@ -222,7 +229,8 @@ GenerateCounts run_generate(const GenerateSettings& settings, const GeneratePart
   const bool stopped = !sender.send_all(client, counts);
 
   // What was handed over is waited for even after a stop: nothing accepted is lost.
-  const bool all = client.flush(stopped ? std::min(settings.flush_timeout, seconds(5)) : settings.flush_timeout);
+  const Duration longest = client.refused() > 0 ? seconds(1) : stopped ? seconds(5) : settings.flush_timeout;
+  const bool all = client.flush(std::min(settings.flush_timeout, longest));
   client.disconnect();
   counts.published = client.published();
   counts.acknowledged = client.acknowledged();

@@ -85,22 +85,24 @@ DetectorOptions Assets::detector_options(const std::string& name) const {
   return options;
 }
 
+Asset* Assets::known(const std::string& name) {
+  const auto found = assets_.find(name);
+  return found == assets_.end() ? nullptr : touched(*found->second);
+}
+
 Asset* Assets::find(const std::string& name) {
-  auto& slot = assets_[name];
-  if (!slot) {
-    if (static_cast<std::int64_t>(assets_.size()) > settings_.max_assets) {
-      assets_.erase(name);
-      return nullptr;
-    }
-    slot = std::make_unique<Asset>(name, Detector(bundle_, nullptr, detector_options(name)),
-                                   Alignment(alignment_, bundle_->columns.size()));
-    slot->judge = make_judge_(*slot);
-  }
-  if (!slot->waiting) {
-    slot->waiting = true;
-    touched_.push_back(slot.get());
-  }
-  return slot.get();
+  if (Asset* asset = known(name)) return asset;
+  if (static_cast<std::int64_t>(assets_.size()) >= settings_.max_assets) return nullptr;
+  auto asset = std::make_unique<Asset>(name, Detector(bundle_, nullptr, detector_options(name)),
+                                       Alignment(alignment_, bundle_->columns.size()));
+  asset->judge = make_judge_(*asset);
+  return touched(*assets_.emplace(name, std::move(asset)).first->second);
+}
+
+Asset* Assets::touched(Asset& asset) {
+  if (!asset.waiting) touched_.push_back(&asset);
+  asset.waiting = true;
+  return &asset;
 }
 
 std::size_t Assets::swap(std::shared_ptr<const Bundle> bundle, const WindowModel& model) {

@@ -25,7 +25,8 @@ struct Asset {
   Silence silence;
   std::map<std::string, Episode> withheld;  // opened during maintenance and not told, by id
   std::unique_ptr<RowJudge> judge;
-  bool waiting = false;  // rows were pushed and not flushed
+  bool waiting = false;       // rows were pushed and not flushed
+  std::int64_t heard_in = 0;  // connection, see MissingRows
   // Of the readings in its state, and those of them that no saved state holds yet (0: none).
   std::int64_t upto = 0, unsaved_from = 0;
   Nanoseconds unsaved_since = 0;  // steady
@@ -38,7 +39,9 @@ class Assets {
 
   // Whether readings of this name are ours: the topic's asset, SENSOR or SENSOR-..., and of our shard.
   bool ours(std::string_view name) const;
-  // Null when there are max_assets others.
+  // One that there is, else null.
+  Asset* known(const std::string& name);
+  // Makes one where there is none. Null when there are max_assets others.
   Asset* find(const std::string& name);
   void flush();           // every judge with waiting rows
   std::int64_t finish();  // gives out rows that wait for more sensors, so many, and flushes
@@ -58,6 +61,7 @@ class Assets {
   std::deque<Asset*> unsaved_;  // the longest waiting first
 
   DetectorOptions detector_options(const std::string& name) const;
+  Asset* touched(Asset& asset);
 
   const ManageSettings& settings_;
   AlignmentSettings alignment_;

@@ -16,6 +16,7 @@
 #include "anomctl/core/log.h"
 #include "anomctl/core/stop.h"
 #include "anomctl/io/kafka/kafka.h"
+#include "roles/manage/asset_name.h"
 #include "roles/manage/inbox.h"
 #include "roles/manage/silence.h"
 #include "roles/manage/stream.h"
@@ -27,7 +28,6 @@ namespace {
 constexpr int kReadingsAtOnce = 256;
 constexpr std::size_t kStatesAtOnce = 256;
 constexpr Nanoseconds kCommitEvery = 500 * kMillisecond;
-constexpr std::size_t kLongestName = 256;
 constexpr Duration kAsk = seconds(5);
 
 // A reading's number among those of its partition leaves room for notes of silence behind it.
@@ -35,11 +35,6 @@ constexpr std::int64_t kNotes = 1 << 24;
 std::int64_t number_of(std::int64_t offset) { return (offset + 1) * kNotes; }
 // The first offset whose reading has at least this number.
 std::int64_t offset_from(std::int64_t number) { return (number + kNotes - 1) / kNotes - 1; }
-
-bool is_name(const std::string& key) {
-  return !key.empty() && key.size() <= kLongestName &&
-         std::none_of(key.begin(), key.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-}
 
 struct Partition {
   std::unique_ptr<Stream> stream;
@@ -194,8 +189,9 @@ class KafkaManager {
     partition.changed = true;
     partition.at_end = false;
     partition.notes = 0;
-    if (!is_name(message.key)) {
-      if (++sums_.unreadable == 1) log_warning("{}: messages need the asset's name as their key", readings_topic());
+    if (!is_asset_name(message.key)) {
+      if (++sums_.unreadable == 1)
+        log_warning("{}: messages need the asset's name, as text, as their key", readings_topic());
       return;
     }
     if (!partition.stream->ours(message.key)) return;

@@ -7,19 +7,31 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/json.h"
 #include "anomctl/core/state_bytes.h"
+#include "anomctl/data/sensor_payload.h"
 
 namespace anomctl::manage {
 namespace {
 
-constexpr const char* kAll = "all";
-
 std::optional<Nanoseconds> instant_of(const Json& object, std::string_view key) {
   const Json* value = object.find(key);
   if (value == nullptr || value->is_null()) return std::nullopt;
-  if (value->is_number()) return epoch_from_number(value->as_double());
-  const auto stamp = parse_stamp(value->as_string());
-  if (!stamp) throw input_error(fmt::format("{} '{}' is no stamp", key, value->as_string()));
+  const auto stamp = value->is_number() ? std::optional(ParsedStamp{epoch_from_number(value->as_double())})
+                                        : parse_stamp(value->as_string());
+  if (!stamp || !is_reading_time(stamp->time))
+    throw input_error(fmt::format("{} '{}' is no stamp", key, value->dump()));
   return stamp->time;
+}
+
+// Nothing for text that is none, and for what lasts longer than a hundred years.
+std::optional<Duration> duration_of(const Json& value) {
+  constexpr double kLongest = 100 * 366 * 86'400.0;
+  if (!value.is_number()) {
+    const auto duration = parse_duration(value.as_string());
+    return duration && duration->seconds() > kLongest ? std::nullopt : duration;
+  }
+  const double s = value.as_double();
+  if (!(s >= 0 && s <= kLongest)) return std::nullopt;
+  return Duration{static_cast<Nanoseconds>(s * 1e9)};
 }
 
 MaintenanceWindow window_of(const Json& object, Nanoseconds received) {
@@ -28,14 +40,14 @@ MaintenanceWindow window_of(const Json& object, Nanoseconds received) {
   window.start = instant_of(object, "start").value_or(received);
   window.end = instant_of(object, "end").value_or(std::numeric_limits<Nanoseconds>::max());
   if (const Json* length = object.find("duration")) {
-    const auto duration = length->is_number()
-                              ? std::optional(Duration{static_cast<Nanoseconds>(length->as_double() * 1e9)})
-                              : parse_duration(length->as_string());
+    const auto duration = duration_of(*length);
     if (!duration) throw input_error(fmt::format("duration '{}' is none", length->dump()));
     window.end = window.start + duration->ns;
   }
   if (window.end < window.start) throw input_error("it ends before it starts");
   window.reason = object.string_or("reason", "");
+  if (window.reason.size() > kReasonBytes)
+    throw input_error(fmt::format("a reason of {} bytes, at most {} are taken", window.reason.size(), kReasonBytes));
   return window;
 }
 
@@ -53,6 +65,8 @@ MaintenanceMessage parse_maintenance(const std::string& payload, Nanoseconds rec
     message.windows.push_back(window_of(json, received));
     return message;
   }
+  if (json.as_array().size() > kWindowsAtOnce)
+    throw input_error(fmt::format("{} windows, at most {} are taken", json.as_array().size(), kWindowsAtOnce));
   for (const Json& item : json.as_array()) message.windows.push_back(window_of(item, received));
   return message;
 }
@@ -71,10 +85,16 @@ Maintenance::Maintenance(const std::vector<std::string>& settings) {
   }
 }
 
-void Maintenance::set(const std::string& asset, std::vector<MaintenanceWindow> windows) {
+bool Maintenance::set(const std::string& asset, std::vector<MaintenanceWindow> windows) {
+  const auto known = announced_.find(asset);
+  const std::size_t before = known == announced_.end() ? 0 : known->second.size();
+  if (n_announced_ - before + windows.size() > kMostWindows) return false;
+  if (before == 0 && windows.empty()) return true;
+  n_announced_ += windows.size() - before;
   announced_[asset] = std::move(windows);
   if (announced_[asset].empty()) announced_.erase(asset);
   changed_ = true;
+  return true;
 }
 
 std::string Maintenance::write() {
@@ -107,6 +127,8 @@ void Maintenance::read(const std::string& bytes) {
     }
   }
   announced_ = std::move(announced);
+  n_announced_ = 0;
+  for (const auto& [asset, windows] : announced_) n_announced_ += windows.size();
 }
 
 const MaintenanceWindow* Maintenance::find(const Windows& windows, const std::string& asset, Nanoseconds time) {
@@ -119,7 +141,7 @@ const MaintenanceWindow* Maintenance::find(const Windows& windows, const std::st
 
 const MaintenanceWindow* Maintenance::at(const std::string& asset, Nanoseconds time) const {
   for (const Windows* windows : {&configured_, &announced_})
-    for (const std::string& name : {asset, std::string(kAll)})
+    for (const std::string& name : {asset, std::string(kAllAssets)})
       if (const MaintenanceWindow* window = find(*windows, name, time)) return window;
   return nullptr;
 }

@@ -17,6 +17,12 @@ struct MaintenanceWindow {
   std::string reason;
 };
 
+// The name that stands for every asset.
+inline constexpr const char* kAllAssets = "all";
+
+// Whoever may write to the topic must not fill memory and disk.
+inline constexpr std::size_t kWindowsAtOnce = 100, kReasonBytes = 500, kMostWindows = 20'000;
+
 // What a message on the maintenance topic asks for.
 struct MaintenanceMessage {
   std::vector<MaintenanceWindow> windows;  // instead of those before; none: maintenance is over
@@ -24,14 +30,16 @@ struct MaintenanceMessage {
 };
 
 // {"start": .., "end": .. or "duration": .., "reason": ..}, a list of such, {"acknowledge": true}, or nothing at all.
-// Without a start it is `received`, without an end it lasts until the next message. Throws Error(bad_input).
+// Without a start it is `received`, without an end it lasts until the next message. Throws Error(bad_input), also where
+// there are more than kWindowsAtOnce or a reason is longer than kReasonBytes.
 MaintenanceMessage parse_maintenance(const std::string& payload, Nanoseconds received);
 
 class Maintenance {
  public:
   // Throws UsageError for a setting that is none.
   explicit Maintenance(const std::vector<std::string>& settings);
-  void set(const std::string& asset, std::vector<MaintenanceWindow> windows);
+  // False: there are kMostWindows of others, and nothing was changed.
+  bool set(const std::string& asset, std::vector<MaintenanceWindow> windows);
   // What the topic said, as bytes. `changed`: since the last write.
   bool changed() const { return changed_; }
   std::string write();
@@ -44,6 +52,7 @@ class Maintenance {
   static const MaintenanceWindow* find(const Windows& windows, const std::string& asset, Nanoseconds time);
 
   Windows configured_, announced_;
+  std::size_t n_announced_ = 0;  // windows
   bool changed_ = false;
 };
 

@@ -57,6 +57,7 @@ class Manager {
     auto out_connected = std::async(std::launch::async, [&] { return out.connect(stop_); });
     const bool in_connected = in.connect(stop_);
     if (!out_connected.get() || !in_connected) return counts();
+    session_present_ = in.session_present();
     for (const std::string& filter : filters_) in.subscribe(filter);
     listening_since_ = system_clock().now();
     reconnected_ = false;
@@ -140,7 +141,12 @@ class Manager {
     parts.client_id = id_ + "-out";
     parts.session_expiry = seconds(300);
     parts.will = MqttMessage{status_topic(), status("lost"), true};
-    parts.on_lost = [](const std::string& why) { log_warning("the broker is away: {}; trying again", why); };
+    parts.on_lost = [this, few = LogPause(1)](const std::string& why) mutable {
+      const bool often = !few.due(system_clock().steady());
+      log_warning("the broker is away: {}; trying again{}", why,
+                  often ? fmt::format(" (does another client use the id {} too?)", id_) : "");
+    };
+    parts.on_taken_over = [this] { be_taken_over(); };
     parts.on_acknowledged = [this](std::uint64_t number) { outbox_.acknowledged(number); };
     parts.on_refused = [told = false](const std::string& why) mutable {
       if (!std::exchange(told, true)) log_warning("the broker refuses verdicts: {}", why);
@@ -153,17 +159,31 @@ class Manager {
     parts.client_id = id_;
     parts.on_connected = [this] { connected_ = reconnected_ = true; };
     parts.on_lost = [this](const std::string&) { connected_ = false; };  // the other connection says so
+    parts.on_taken_over = [this] { be_taken_over(); };
     parts.on_message = [this](MqttMessage message) {
       const std::size_t slash = message.topic.rfind('/');
       const bool of_sensor = message.topic.substr(0, slash).ends_with("/sensor");
       if (of_sensor && message.retained) return;  // an old reading, not a new one
       Reading reading{0, message.topic.substr(slash + 1), std::move(message.payload), system_clock().now()};
-      if (of_sensor && !stream_.ours(reading.asset)) return;
+      if (!stream_.ours(reading.asset) && (of_sensor || reading.asset != kAllAssets)) return;
       mark(reading.payload, of_sensor);
       std::lock_guard lock(putting_);
       inbox_.put(std::move(reading));
     };
     return parts;
+  }
+
+  // Two managers that throw each other off would judge windows torn between them.
+  void be_taken_over() {
+    taken_over_ = true;
+    given_up_.request_stop();
+  }
+  void end_if_taken_over() const {
+    if (taken_over_)
+      throw failed(
+          fmt::format("another client with the id {} has taken the session at the broker over: two managers must not "
+                      "share one (stop one of them, or give it another client-id)",
+                      id_));
   }
 
   // Notes of silent assets go through the queue of readings, so that a restart and a recording know of them.
@@ -300,7 +320,7 @@ class Manager {
     constexpr std::chrono::nanoseconds kLook = std::chrono::milliseconds(200);
     const std::int64_t judged_before = outbox_.judged();
     outbox_.send_again();
-    stream_.missing().connected(system_clock().now());
+    stream_.missing().connected(system_clock().now(), !session_present_);
     int taken = 0;
     Nanoseconds looked = system_clock().steady();
     std::int64_t newest = judged_before;
@@ -311,6 +331,7 @@ class Manager {
     };
     for (;;) {
       const std::optional<Reading> reading = inbox_.pop_for(wait());
+      end_if_taken_over();
       if (reading) {
         if (taken == 0) gathered = system_clock().steady() + settings_.batch_wait.ns;
         stream_.take(*reading, reading->number <= judged_before);
@@ -322,7 +343,10 @@ class Manager {
       if (taken >= kReadingsAtOnce || (inbox_.idle() && system_clock().steady() >= gathered)) {
         taken = 0;
         stream_.flush();
-        if (!outbox_.commit(newest, stream_.states(kStatesAtOnce, false), given_up_.get_token())) break;
+        if (!outbox_.commit(newest, stream_.states(kStatesAtOnce, false), given_up_.get_token())) {
+          end_if_taken_over();
+          break;
+        }
         delays_.sent(system_clock().now());
       }
       if (taken == 0) take_next_model(newest);
@@ -334,7 +358,7 @@ class Manager {
       }
       if (reconnected_.exchange(false)) {
         listening_since_ = system_clock().now();
-        stream_.missing().connected(listening_since_);
+        stream_.missing().connected(listening_since_, true);
       }
       if (!reading) look_for_silence();
       if (system_clock().steady() - looked > kSecond) {
@@ -369,7 +393,8 @@ class Manager {
   std::vector<std::string> filters_;  // of the readings, of maintenance
   std::mutex putting_;                // of the inbox
   Nanoseconds listening_since_ = 0;   // wall
-  std::atomic<bool> connected_{true}, reconnected_{false}, gate_closed_{false}, closed_{false};
+  bool session_present_ = false;      // when the first connection began
+  std::atomic<bool> connected_{true}, reconnected_{false}, gate_closed_{false}, closed_{false}, taken_over_{false};
   std::atomic<Nanoseconds> drain_until_{0};
 };
 

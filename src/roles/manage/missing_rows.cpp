@@ -4,12 +4,11 @@
 
 namespace anomctl::manage {
 
-void MissingRows::see(const std::string& asset, Nanoseconds time, Nanoseconds received, bool counts) {
-  const auto [last, is_new] = last_.try_emplace(asset, time);
-  if (is_new) return;
-  if (counts && received < until_ && period_ > 0)
-    rows_ += std::max<std::int64_t>(0, (time - last->second + period_ / 2) / period_ - 1);
-  last->second = std::max(last->second, time);
+void MissingRows::see(const Step& step) {
+  const bool heard_before = !anew_ || step.heard_in < connection_;
+  if (step.before == 0 || !heard_before || step.received >= until_ || period_ <= 0) return;
+  const Nanoseconds jump = step.time - step.before;
+  if (jump <= kDay) rows_ += std::max<std::int64_t>(0, (jump + period_ / 2) / period_ - 1);
 }
 
 }  // namespace anomctl::manage

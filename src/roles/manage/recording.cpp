@@ -7,11 +7,13 @@
 
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
+#include "roles/manage/asset_name.h"
 
 namespace anomctl::manage {
 namespace {
 
 constexpr std::string_view kHex = "hex:";
+constexpr std::size_t kLongestLine = 64 * kMiB;
 
 bool plain(std::string_view payload) {
   return !payload.starts_with(kHex) &&
@@ -75,15 +77,26 @@ Recording::Recording(const fs::path& path) : path_(path), in_(path, std::ios::bi
   if (!in_) throw input_error(fmt::format("{}: cannot be read", path.string()));
 }
 
+// The next line, as far as kLongestLine. False at the end.
+bool Recording::read_line() {
+  text_.clear();
+  std::streambuf& in = *in_.rdbuf();
+  constexpr auto end = std::char_traits<char>::eof();
+  int c = in.sbumpc();
+  const bool any = c != end;
+  for (; c != end && c != '\n' && text_.size() <= kLongestLine; c = in.sbumpc()) text_ += static_cast<char>(c);
+  return any;
+}
+
 std::optional<Reading> Recording::next() {
-  std::string line;
-  if (!std::getline(in_, line)) return std::nullopt;
+  if (!read_line()) return std::nullopt;
   ++line_;
   const auto complain = [&](const char* what) {
     return input_error(
         fmt::format("{}, line {}: {} (expected: seconds, tab, topic, tab, payload)", path_.string(), line_, what));
   };
-  const std::string_view view = line;
+  if (text_.size() > kLongestLine) throw complain("longer than 64 MiB");
+  const std::string_view view = text_;
   const std::size_t first = view.find('\t');
   const std::size_t second = first == std::string_view::npos ? first : view.find('\t', first + 1);
   if (second == std::string_view::npos) throw complain("no two tabs");
@@ -94,6 +107,7 @@ std::optional<Reading> Recording::next() {
   reading.received = *received;
   const std::string_view topic = view.substr(first + 1, second - first - 1);
   reading.asset = std::string(topic.substr(topic.rfind('/') + 1));
+  if (!is_asset_name(reading.asset)) throw complain("a topic whose end names no asset");
   std::string_view payload = view.substr(second + 1);
   if (payload.starts_with(kHex)) {
     auto bytes = from_hex(payload.substr(kHex.size()));

@@ -36,6 +36,8 @@ class Recording {
  private:
   fs::path path_;
   std::ifstream in_;
+  std::string text_;  // of the line
+  bool read_line();
   std::int64_t line_ = 0;
 };
 

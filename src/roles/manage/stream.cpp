@@ -104,19 +104,17 @@ void Stream::take(const Reading& reading, bool silent) {
   }
   if (!reading.payload.empty() && reading.payload.front() == kSilenceMark) return take_silence(reading);
   if (!reading.payload.empty() && reading.payload.front() == kMaintenanceMark) return take_maintenance(reading);
-  Asset* asset = assets_->find(reading.asset);
   const SensorPayload::Result result = payload_->parse(reading.payload);
-  if (!result.readings.empty())
-    missing_->see(reading.asset, result.readings.back().time.value_or(reading.received), reading.received, !silent);
+  // Only what is understood makes an asset: there is room for so many.
+  Asset* asset = assets_->known(reading.asset);
+  if (asset == nullptr && result.error.empty() && (asset = assets_->find(reading.asset)) != nullptr && !silent)
+    asset->heard_in = missing_->connection();
   if (asset != nullptr && reading.number <= asset->upto) return;  // its saved state holds it
   counts_.messages += !silent;
   if (!result.error.empty()) {
     counts_.unreadable += !silent;
-    const Nanoseconds now = system_clock().steady();
-    if (now - complained_ > 10 * kSecond || complained_ == 0) {
+    if (complaints_.due(system_clock().steady()))
       log_warning("a reading of {} cannot be used: {} ({} so far)", reading.asset, result.error, counts_.unreadable);
-      complained_ = now;
-    }
     return;
   }
   if (asset == nullptr) {
@@ -127,6 +125,10 @@ void Stream::take(const Reading& reading, bool silent) {
   }
   rows_.clear();
   for (const auto& part : result.readings) asset->alignment.add(part, reading.received, rows_);
+  for (Nanoseconds before = asset->silence.stamp; const Row& row : rows_) {
+    if (!silent) missing_->see({before, row.time, reading.received, asset->heard_in});
+    before = row.time;
+  }
   asset->silence.heard(reading.received);
   assets_->changed(*asset, reading.number);
   judge_rows(*asset);
@@ -146,7 +148,7 @@ std::vector<std::string> Stream::silent(Nanoseconds now, Nanoseconds listening_s
 }
 
 void Stream::take_silence(const Reading& reading) {
-  Asset* asset = assets_->find(reading.asset);
+  Asset* asset = assets_->known(reading.asset);
   if (asset == nullptr || reading.number <= asset->upto) return;
   assets_->changed(*asset, reading.number);
   if (!asset->silence.due(reading.received, 0, no_data_after_)) return;  // a reading came before the note
@@ -167,16 +169,22 @@ void Stream::take_maintenance(const Reading& reading) {
     message = parse_maintenance(reading.payload.substr(1), reading.received);
   } catch (const Error& error) {
     counts_.unreadable += !silent_;
-    log_warning("a message of maintenance for {} cannot be used: {}", reading.asset, error.what());
+    if (complaints_.due(system_clock().steady()))
+      log_warning("a message of maintenance for {} cannot be used: {}", reading.asset, error.what());
     return;
   }
   flush();  // what came before is judged as it was then
   if (!message.acknowledge) {
-    log_info("{}: {} maintenance windows", reading.asset, message.windows.size());
-    maintenance_.set(reading.asset, std::move(message.windows));
+    const std::size_t n = message.windows.size();
+    const bool taken = maintenance_.set(reading.asset, std::move(message.windows));
+    counts_.left_out += !taken && !silent_;
+    const Nanoseconds now = system_clock().steady();
+    if (taken && told_windows_.due(now)) log_info("{}: {} maintenance windows", reading.asset, n);
+    if (!taken && complaints_.due(now))
+      log_warning("{}: {} maintenance windows are known, no more are taken", reading.asset, kMostWindows);
     return;
   }
-  Asset* asset = assets_->find(reading.asset);
+  Asset* asset = assets_->known(reading.asset);
   if (asset == nullptr || reading.number <= asset->upto) return;
   assets_->changed(*asset, reading.number);
   asset->detector.acknowledge();

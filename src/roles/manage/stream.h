@@ -14,6 +14,7 @@
 #include "anomctl/roles/manage.h"
 #include "roles/manage/assets.h"
 #include "roles/manage/inbox.h"
+#include "roles/manage/log_pause.h"
 #include "roles/manage/maintenance.h"
 #include "roles/manage/missing_rows.h"
 
@@ -86,7 +87,7 @@ class Stream {
   std::vector<Row> rows_;
   std::vector<double> expected_;  // (k), for on_judged
   ManageCounts counts_;
-  Nanoseconds complained_ = 0;
+  LogPause complaints_{1}, told_windows_{20};
   bool silent_ = false;
 };
 

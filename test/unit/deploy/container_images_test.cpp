@@ -19,6 +19,10 @@ TEST_CASE("two stagings of the same folder are equal in content, mode and time")
   const auto stamp = [&](const char* out) { return fs::last_write_time(folder.path() / out / "sub/a"); };
   CHECK(stamp("one") == stamp("two"));
   CHECK(fs::status(folder.path() / "one/sub/a").permissions() == fs::perms(0644));
+  write_file_atomic(folder.path() / "in/other", "x");
+  stage_folder(folder.path() / "in", folder.path() / "part", {"other", "absent"});
+  CHECK(fs::exists(folder.path() / "part/other"));
+  CHECK_FALSE(fs::exists(folder.path() / "part/sub"));
   CHECK_THROWS_AS(stage_folder(folder.path() / "nothing", folder.path() / "x"), Error);
 }
 

@@ -126,4 +126,10 @@ TEST_CASE("addresses of servers") {
   CHECK(parse_http_url("http://a").port == 80);
   for (const char* wrong : {"ftp://a", "http://", "http://a:0", "http://a:x", "http://u:p@a", "http://a b", "a:80"})
     CHECK_THROWS_AS(parse_http_url(wrong), UsageError);
+  CHECK(without_secrets("https://hooks.example.org:8443/T0/B0/key?x=y") == "https://hooks.example.org:8443/..");
+  CHECK(without_secrets("http://me:word@[::1]:9?key=word") == "http://..@[::1]:9?..");
+  CHECK(without_secrets("me:word@host") == "..@host");
+  CHECK(without_secrets("http://a") == "http://a");
+  for (const char* wrong : {"http://me:word@host/x", "http://host/word?x", "ftp://host/word", "word:x@"})
+    CHECK_THROWS_WITH(parse_http_url(wrong), !Contains("word"));
 }

@@ -1,6 +1,7 @@
 #include "anomctl/io/notify/notifier.h"
 
 #include <filesystem>
+#include <thread>
 
 #include "anomctl/core/error.h"
 #include "anomctl/core/files.h"
@@ -39,6 +40,32 @@ TEST_CASE("what cannot be delivered in time is dropped and counted, and holds no
   CHECK(notifier.counts().dropped == 3);
   settings.webhook = {"ftp://x"};
   CHECK_THROWS_AS(Notifier(settings, {}), UsageError);
+}
+
+TEST_CASE("a receiver that is away does not hold up the end") {
+  NotifySettings settings;
+  settings.alert_command = {"exit 1"};
+  settings.webhook = {"http://127.0.0.1:1/word"};  // nobody listens there
+  Notifier notifier(settings, {});
+  for (int i = 0; i < 3; ++i) notifier.tell("x");
+  const Nanoseconds begin = system_clock().steady();
+  notifier.finish(seconds(600));
+  CHECK(system_clock().steady() - begin < 300 * kSecond);
+  CHECK(notifier.counts().dropped == 6);
+  CHECK(notifier.counts().delivered == 0);
+}
+
+TEST_CASE("what waits for its next try gets it at the end") {
+  const TemporaryFolder folder;
+  const std::string base = folder.path().string();
+  NotifySettings settings;
+  settings.alert_command = {"cat >> " + base + "/all; test -e " + base + "/seen || { touch " + base +
+                            "/seen; exit 3; }"};
+  Notifier notifier(settings, {});
+  notifier.tell("1");
+  while (!fs::exists(folder.path() / "seen")) std::this_thread::yield();
+  notifier.finish(seconds(600));
+  CHECK(notifier.counts().delivered == 1);
 }
 
 TEST_CASE("a command that hangs, does not read, or does not exist is an outcome, not a failure") {

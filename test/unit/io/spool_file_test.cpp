@@ -9,6 +9,7 @@
 #include <set>
 
 #include "anomctl/core/error.h"
+#include "io/spool/frame.h"
 #include "support/catch.h"
 
 using namespace anomctl;
@@ -177,6 +178,27 @@ TEST_CASE("a torn tail of the log costs only what was being written") {
     const auto all = numbers(again);
     CHECK((all.size() == 50 || all.size() == 51));
     CHECK(again.damage().lost <= 1);
+  }
+}
+
+TEST_CASE("what was not committed when the process was killed is no damage") {
+  TemporaryFolder folder;
+  const fs::path path = folder.path() / "a.spool", copy = folder.path() / "b.spool";
+  SpoolFile spool({path});
+  for (std::int64_t i = 1; i <= 50; ++i) REQUIRE(spool.append(reading(i)) == i);
+  const std::string log = read_file(path.string() + "-wal", 64 * kMiB);
+  std::string broken = spool::make_frame(spool::FrameKind::record, 51, reading(51));
+  broken.back() ^= 1;
+  for (const bool committed : {false, true}) {
+    copy_spool(path, copy);
+    std::string frame(24, '\0');
+    frame.replace(8, 8, log.substr(16, 8));
+    frame[7] = committed ? 9 : 0;
+    frame += broken + std::string(4096 - broken.size(), '\0');
+    std::ofstream(copy.string() + "-wal", std::ios::app | std::ios::binary) << frame;
+    SpoolFile again({copy});
+    CHECK(again.damage().lost == (committed ? 1 : 0));
+    CHECK(numbers(again).size() == 50);
   }
 }
 

@@ -95,16 +95,19 @@ TEST_CASE("without a folder readings are held back when memory is full, until ha
 
 TEST_CASE("rows that are missing where a connection began are counted", "[inbox]") {
   MissingRows missing(1.0);
-  missing.see("a", 10 * kSecond, 0, false);
-  missing.see("b", 10 * kSecond, 0, false);
-  missing.connected(100 * kSecond);
-  missing.see("a", 11 * kSecond, 101 * kSecond, true);  // the broker had kept this one
-  missing.see("a", 15 * kSecond, 101 * kSecond, true);
-  CHECK(missing.rows() == 3);
-  missing.see("a", 14 * kSecond, 102 * kSecond, true);  // late, and no step back
-  missing.see("a", 16 * kSecond, 103 * kSecond, true);
-  missing.see("c", 500 * kSecond, 103 * kSecond, true);  // never seen before
-  CHECK(missing.rows() == 3);
-  missing.see("b", 60 * kSecond, 200 * kSecond, true);  // much later: a pause of its own
-  CHECK(missing.rows() == 3);
+  const auto see = [&](std::int64_t before, std::int64_t time, std::int64_t received, std::int64_t heard_in = 0) {
+    missing.see({before * kSecond, time * kSecond, received * kSecond, heard_in});
+    return missing.rows();
+  };
+  missing.connected(100 * kSecond, false);
+  CHECK(see(10, 11, 101) == 0);  // the broker had kept this one
+  CHECK(see(11, 15, 101) == 3);
+  CHECK(see(0, 500, 103) == 3);      // never seen before
+  CHECK(see(15, 9, 104) == 3);       // the clock was set back
+  CHECK(see(9, 200'000, 105) == 3);  // or is another one
+  CHECK(see(9, 60, 200) == 3);       // much later: a pause of its own
+  CHECK(see(60, 63, 110, 1) == 5);   // the broker knew us: it may have lost what came before this asset's first row
+  missing.connected(300 * kSecond, true);
+  CHECK(see(9, 12, 301, 1) == 7);
+  CHECK(see(9, 12, 301, 2) == 7);  // nobody listened before
 }

@@ -4,7 +4,9 @@
 #include "anomctl/core/error.h"
 #include "anomctl/detection/replay.h"
 #include "roles/generate/disturbance.h"
+#include "roles/manage/asset_name.h"
 #include "roles/manage/maintenance.h"
+#include "roles/manage/recording.h"
 #include "roles/manage/remote_batch.h"
 #include "roles/manage/silence.h"
 #include "support/catch.h"
@@ -37,6 +39,26 @@ TEST_CASE("a reading cannot pass for a note of ours") {
   std::string window = "{}";
   mark(window, false);
   CHECK(window.front() == kMaintenanceMark);
+}
+
+TEST_CASE("an asset's name is text") {
+  for (const char* name : {"pump", "a/b+#", "m\xc3\xbchle", "\xe6\xb0\xb4", "\xf0\x9f\x92\xa7"})
+    CHECK(is_asset_name(name));
+  for (const char* name : {"", "a\nb", "\x7f", "\xff\xfe", "a\xc3", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80",
+                           "\xf4\x90\x80\x80", "\xc2\x85", "\x80"})
+    CHECK_FALSE(is_asset_name(name));
+  CHECK_FALSE(is_asset_name(std::string(kLongestName + 1, 'x')));
+}
+
+TEST_CASE("a recording's lines have bounds and name assets") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "r";
+  write_file_atomic(path, "1.5\torg/sensor/pump\t{}\n2\torg/sensor/\xff\tx\n");
+  Recording recording(path);
+  CHECK(recording.next()->asset == "pump");
+  CHECK_THROWS_WITH(recording.next(), Contains("line 2") && Contains("names no asset"));
+  Recording endless("/dev/zero");
+  CHECK_THROWS_WITH(endless.next(), Contains("longer than"));
 }
 
 TEST_CASE("maintenance windows come from settings and from messages") {

@@ -51,7 +51,8 @@ class LineWriter {
   LineWriter& operator=(const LineWriter&) = delete;
 
   void put(std::string line);
-  // Waits until all is written, at most so long; what is left is dropped.
+  // Waits until all is written, at most so long; what is left is dropped. A server that fails
+  // twice is waited for no longer.
   void finish(Duration timeout);
   LineWriterCounts counts() const;
 

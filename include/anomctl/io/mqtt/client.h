@@ -1,7 +1,9 @@
 // An MQTT client, of version 5 and, where the broker does not know it, 3.1.1: publishes (at QoS 1 unless asked
 // otherwise) with a bound on what is not acknowledged, and hands arriving messages on. It reconnects and subscribes again
-// by itself; what was published and not acknowledged is sent again then. Thread rule: every member is safe from any thread but for the callbacks, which run on the library's thread: they may only hand on
-// what they are given (a broker's acknowledgement goes out when `on_message` returns) and must not call the client.
+// by itself; what was published and not acknowledged is sent again then. When another client connects with its id (told
+// in MQTT 5 only) it stays away, for the two would throw each other off for ever. Thread rule: every member is safe from
+// any thread but for the callbacks, which run on the library's thread: they may only hand on what they are given (a
+// broker's acknowledgement goes out when `on_message` returns) and must not call the client.
 #pragma once
 
 #include <cstdint>
@@ -56,6 +58,7 @@ struct MqttParts {
   std::function<void(MqttMessage message)> on_message;
   std::function<void()> on_connected;                      // also after each reconnect
   std::function<void(const std::string& why)> on_lost;     // the connection, not a message
+  std::function<void()> on_taken_over;                     // by another client with our id; it is for good
   std::function<void(const std::string& why)> on_refused;  // one published message, by the broker (told in MQTT 5 only)
   // A published message needs no further care: the broker has it, or refuses it for good.
   std::function<void(std::uint64_t number)> on_acknowledged;
@@ -82,6 +85,8 @@ class MqttClient {
   // Ends the connection in order; no message arrives after it returns. `connect` may be called again.
   void disconnect();
 
+  // Whether the broker knew the id when `connect` returned, and so what it had subscribed to.
+  bool session_present() const;
   std::int64_t published() const;
   std::int64_t acknowledged() const;
   std::int64_t refused() const;  // by the broker: no right to publish, too large

@@ -19,6 +19,8 @@ struct HttpUrl {
 };
 // Throws UsageError for anything but http(s)://host[:port][/path].
 HttpUrl parse_http_url(const std::string& url);
+// For errors and logs: "https://hooks.example.org/..", without user, path and query.
+std::string without_secrets(const std::string& url);
 
 struct HttpClientSettings {
   fs::path ca_file;              // empty: the system's authorities

@@ -20,7 +20,9 @@ struct NotifySettings {
   Duration notify_for = seconds(600);
 
   static void fields(auto& self, auto&& field) {
-    field("webhook", self.webhook, "POST each alert as JSON to this URL; may be repeated");
+    field("webhook", self.webhook,
+          "POST each alert as JSON to this URL, which is not logged: many receivers' holds their key; may be repeated",
+          Secret{});
     field("alert_command", self.alert_command,
           "run this with /bin/sh for each alert, its JSON on standard input; may be repeated");
     field("notify_queue", self.notify_queue, "alerts that may wait for a sink; then the oldest is dropped and counted",
@@ -39,7 +41,8 @@ class Notifier {
   Notifier(const NotifySettings& settings, const HttpClientSettings& http);
   ~Notifier();  // waits for nothing
   void tell(std::string payload);
-  // Waits until all is delivered, at most so long; then what is left is dropped.
+  // Waits until all is delivered, at most so long; then what is left is dropped. A receiver that fails
+  // twice is waited for no longer.
   void finish(Duration timeout);
   NotifyCounts counts() const;
 
