@@ -11,6 +11,7 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
 #include "anomctl/core/stop.h"
+#include "roles/manage/client_id.h"
 #include "roles/manage/delays.h"
 #include "roles/manage/history.h"
 #include "roles/manage/influx_sink.h"
@@ -36,7 +37,7 @@ class Manager {
         stop_(stop),
         history_(history),
         parts_(parts),
-        id_(settings.client_id.empty() ? default_id() : settings.client_id),
+        id_(settings.client_id.empty() ? default_client_id(settings) : settings.client_id),
         stream_(
             settings, parts, [this](std::string t, std::string p) { outbox_.add(std::move(t), std::move(p)); }, stop),
         outbox_(outbox_settings()),
@@ -104,13 +105,6 @@ class Manager {
   }
 
  private:
-  std::string default_id() const {
-    std::string id = fmt::format("manage-{}-{}", settings_.topic.topic_org,
-                                 settings_.topic.topic_sensor == "+" ? "all" : settings_.topic.topic_sensor);
-    const auto [shard, shards] = parse_shard(settings_.shard);
-    return shards == 1 ? id : fmt::format("{}-{}-of-{}", id, shard, shards);
-  }
-
   std::uint64_t max_bytes() const { return static_cast<std::uint64_t>(settings_.spool_megabytes) * 1'000'000; }
 
   OutboxSettings outbox_settings() {
@@ -173,17 +167,12 @@ class Manager {
     return parts;
   }
 
-  // Two managers that throw each other off would judge windows torn between them.
   void be_taken_over() {
     taken_over_ = true;
     given_up_.request_stop();
   }
   void end_if_taken_over() const {
-    if (taken_over_)
-      throw failed(
-          fmt::format("another client with the id {} has taken the session at the broker over: two managers must not "
-                      "share one (stop one of them, or give it another client-id)",
-                      id_));
+    if (taken_over_) throw taken_over(id_);
   }
 
   // Notes of silent assets go through the queue of readings, so that a restart and a recording know of them.
