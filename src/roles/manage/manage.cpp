@@ -16,6 +16,7 @@
 #include "roles/manage/history.h"
 #include "roles/manage/influx_sink.h"
 #include "roles/manage/kafka_manager.h"
+#include "roles/manage/manager_status.h"
 #include "roles/manage/outbox.h"
 #include "roles/manage/recording.h"
 #include "roles/manage/replayed.h"
@@ -186,14 +187,7 @@ class Manager {
 
   std::string status_topic() const { return fmt::format("{}/status/{}", settings_.topic.topic_org, id_); }
   std::string status(const char* state) const {
-    Json json = Json::object();
-    json["state"] = state;
-    json["time"] = format_stamp(system_clock().now() / kMillisecond * kMillisecond);
-    json["model"] = stream_.bundle().name;
-    if (const std::string& why = trouble_.empty() ? note_ : trouble_; !why.empty()) json["reason"] = why;
-    if (dropped() > 0) json["dropped"] = dropped();
-    if (lost() > 0) json["lost"] = lost();
-    return json.dump();
+    return ManagerStatus{state, stream_.bundle().name, trouble_.empty() ? note_ : trouble_, dropped(), lost()}.text();
   }
   void tell(const char* state) { out_->publish(status_topic(), status(state), true, given_up_.get_token()); }
   void tell_trouble(const std::string& why) {

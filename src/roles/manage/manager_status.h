@@ -1,0 +1,17 @@
+// What `manage` says of itself on its status topic: flat JSON. Thread rule: a value.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace anomctl::manage {
+
+struct ManagerStatus {
+  std::string state;                   // ready, not_storing, lost, stopped
+  std::string model;                   // the bundle that judges
+  std::string reason;                  // empty: there is none
+  std::int64_t dropped = 0, lost = 0;  // readings and verdicts, since the start
+  std::string text() const;
+};
+
+}  // namespace anomctl::manage
