@@ -15,6 +15,7 @@
 #include "commands/models_import.h"
 #include "commands/reference.h"
 #include "commands/registered_models.h"
+#include "commands/retrain.h"
 #include "commands/runs.h"
 #include "commands/score.h"
 #include "commands/serve.h"
@@ -38,6 +39,7 @@ const std::vector<CommandSpec>& all_commands() {
       models_register_command(),
       models_promote_command(),
       models_rollback_command(),
+      retrain_command(),
       runs_list_command(),
       runs_show_command(),
       runs_compare_command(),

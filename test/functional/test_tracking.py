@@ -100,7 +100,7 @@ def test_runs_are_read_from_the_server(program, client, mlflow, tmp_path):
     judged = program("evaluate", "--run", "first", "--json", code=0, cwd=away).json
     run = client.get_run(listed["id"])
     assert run.data.metrics["f1"] == judged["metrics"]["f1"] and run.data.tags["anomctl.evaluated_on"]
-    assert {a.path for a in client.list_artifacts(listed["id"])} == {"bundle", "evaluation"}
+    assert {a.path for a in client.list_artifacts(listed["id"])} == {"bundle", "evaluation", "model"}
     shown = program("runs", "show", "first", "--json", code=0).json
     assert "evaluation/report.html" in shown["artifacts"] and shown["metrics"]["f1"] == judged["metrics"]["f1"]
     # And back: the bundle with the new limit comes to where it was trained.
@@ -164,7 +164,7 @@ def test_an_exported_database_is_read_by_mlflow(program, torch_module, monkeypat
     read = subprocess.run([PROGRAM.with_name("python"), "-c", script, uri], check=True, capture_output=True, text=True,
                           timeout=120, env={"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": "/usr/bin:/bin"})
     name, status, params, points, artifacts = json.loads(read.stdout.splitlines()[-1])
-    assert (name, status, artifacts) == ("kept", "FINISHED", ["bundle"]) and params["window_size"] == "12"
+    assert (name, status, artifacts) == ("kept", "FINISHED", ["bundle", "model"]) and params["window_size"] == "12"
     assert {k: sorted(map(tuple, v)) for k, v in points.items()} == {k: sorted(v) for k, v in
                                                                      local_points(program.folder).items()}
 

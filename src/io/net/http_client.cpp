@@ -205,14 +205,14 @@ HttpClient::HttpClient(const std::string& base_url, HttpClientSettings settings)
 HttpClient::~HttpClient() = default;
 HttpClient::HttpClient(HttpClient&&) noexcept = default;
 
-Message<http::string_body> HttpClient::Impl::message_of(const HttpRequest& request, const Headers& headers) const {
+Message<http::string_body> HttpClient::Impl::message_of(const HttpRequest& request, const Headers& always) const {
   Message<http::string_body> message;
   message.version(11);
   message.method_string(request.method);
   message.target(url.path + request.target);
   message.set(http::field::host, where());
   message.set(http::field::user_agent, "anomctl");
-  for (const auto& [name, value] : headers.items()) message.set(name, value);
+  for (const auto& [name, value] : always.items()) message.set(name, value);
   for (const auto& [name, value] : request.headers.items()) message.set(name, value);
   message.body() = request.body;
   message.prepare_payload();

@@ -1,0 +1,152 @@
+#include "commands/retrain.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "anomctl/core/config.h"
+#include "anomctl/core/error.h"
+#include "anomctl/core/log.h"
+#include "anomctl/data/data_set.h"
+#include "anomctl/detection/bundle.h"
+#include "anomctl/registry/run_bundle.h"
+#include "anomctl/registry/run_store.h"
+#include "commands/create_datasets.h"
+#include "commands/evaluate.h"
+#include "commands/evaluate/evaluation.h"
+#include "commands/open_model.h"
+#include "commands/train.h"
+
+namespace anomctl {
+namespace {
+
+constexpr const char* kChallenger = "challenger";
+
+template <class O>
+O settings_of(const std::string& command, const TomlFile& file) {
+  O options;
+  resolve(describe(options), {command, &file, process_environment(), {}});
+  return options;
+}
+
+// The eval rows of the data set as a detector judges them, at its own limit.
+Judgement opinion(const fs::path& folder, const DataSet& set, Context& context) {
+  const auto bundle = std::make_shared<const Bundle>(load_bundle(folder));
+  if (!bundle->threshold()) throw input_error("the bundle in " + folder.string() + " has no limit");
+  std::vector<std::string> theirs, ours;
+  for (const Column& column : bundle->columns) theirs.push_back(column.name);
+  for (const Column& column : set.columns) ours.push_back(column.name);
+  if (theirs != ours)
+    throw input_error(fmt::format("the bundle in {} judges {}; the data set holds {}", folder.string(),
+                                  fmt::join(theirs, ", "), fmt::join(ours, ", ")));
+  const auto model = open_model(*bundle, "cpu", 0);
+  return judge(bundle, *model, set, {}, context.progress(), context.stop().token());
+}
+
+Json json_of(const ChallengeResult& result) {
+  const auto or_null = [](const std::optional<double>& value) { return value ? Json(*value) : Json(); };
+  Json j = Json::object();
+  j["rows"] = result.rows;
+  j["anomalous_rows"] = result.anomalous;
+  j["champion_pr_auc"] = or_null(result.old_pr_auc);
+  j["challenger_pr_auc"] = or_null(result.new_pr_auc);
+  j["pr_auc_difference_lower"] = or_null(result.lower);
+  j["champion_false_alarm_rate"] = result.old_alarms;
+  j["challenger_false_alarm_rate"] = result.new_alarms;
+  j["false_alarm_difference_upper"] = result.upper_alarms;
+  j["passed"] = result.passed;
+  j["in_words"] = result.in_words;
+  return j;
+}
+
+// A run of the test that says why; a champion that cannot judge these rows keeps its place.
+ChallengeResult compare(const RetrainOptions& options, ModelRegistry& registry, const ModelVersion& champion,
+                        const ModelVersion& challenger, const DataSet& set, Context& context) {
+  const Judgement before = opinion(registry.bundle(champion), set, context);
+  const Judgement now = opinion(registry.bundle(challenger), set, context);
+  return challenge({before.scores, before.flagged}, {now.scores, now.flagged}, set.eval.labels, options.test);
+}
+
+int run(const RetrainOptions& options, Context& context) {
+  check_model_name(options.model);
+  check_model_alias(options.alias);
+  if (options.alias == kChallenger) throw UsageError("alias: 'challenger' names the version that is being tried");
+  const TomlFile file = context.config.empty() ? TomlFile{} : read_toml(context.config);
+  auto train_options = settings_of<TrainOptions>("train", file);
+  auto evaluate_options = settings_of<EvaluateOptions>("evaluate", file);
+  const auto stop = context.stop().token();
+
+  if (file.tables.contains("create-datasets") || file.tables.contains("create_datasets")) {
+    const auto gather = settings_of<CreateDatasetsOptions>("create-datasets", file);
+    const WrittenDataSet written = create_data_set(gather, context.progress(), stop);
+    train_options.dataset = written.name;
+    train_options.datasets_dir = gather.datasets_dir;
+    context.text(fmt::format("gathered {}: {} train rows, {} eval rows, {} anomalies", written.name,
+                             written.train_rows, written.eval_rows, written.segments));
+    context.result["data_set"] = written.to_json();
+  }
+  const TrainedRun trained = train(train_options, context.progress(), stop);
+  if (trained.stopped || stop.stop_requested()) return context.stop().exit_code(0);
+  context.text(fmt::format("trained run {}", trained.run_name));
+  context.result["run_id"] = trained.run_id;
+  context.result["run_name"] = trained.run_name;
+
+  evaluate_options.run = trained.run_id;
+  evaluate_options.tracking = train_options.tracking;
+  evaluate_options.datasets_dir = train_options.datasets_dir;
+  evaluate_options.dataset = train_options.dataset;
+  Context judging(context.progress(), context.stop(), true);  // its figures are in the run
+  evaluate(evaluate_options, judging);
+  context.result["evaluation"] = judging.result;
+
+  const auto registry = open_model_registry(train_options.tracking);
+  const RunInfo run = open_run_store(train_options.tracking)->find(trained.run_id);
+  const ModelVersion challenger =
+      registry->add({options.model, choose_bundle({}, trained.run_id, train_options.tracking).folder, run});
+  promote(*registry, challenger, kChallenger);
+  context.result["challenger"] = challenger.id();
+  const std::int64_t in_use = registry->alias_number(options.model, options.alias);
+  context.result["champion"] = in_use > 0 ? Json(fmt::format("{}/{}", options.model, in_use)) : Json();
+
+  bool passed = in_use == 0;
+  std::string why = fmt::format("no version is {}@{} yet", options.model, options.alias);
+  if (in_use == challenger.number) {
+    why = "the training gave the bundle that is in use";
+  } else if (in_use > 0) {
+    const DataSet set = load_data_set(find_data_set(train_options.datasets_dir, train_options.dataset));
+    try {
+      const ChallengeResult result =
+          compare(options, *registry, registry->version(options.model, in_use), challenger, set, context);
+      context.result["test"] = json_of(result);
+      passed = result.passed;
+      why = result.in_words;
+    } catch (const Error& e) {
+      why = fmt::format("they cannot be compared: {}", e.what());
+    }
+  }
+  const bool moves = passed && options.promote;
+  registry->set_version_tag(challenger, "anomctl.challenge", why);
+  if (moves) promote(*registry, challenger, options.alias);
+  context.result["passed"] = passed;
+  context.result["promoted"] = moves;
+  context.result["why"] = why;
+  context.text(why);
+  const std::string name = fmt::format("{}@{}", options.model, options.alias);
+  if (moves)
+    context.text(fmt::format("{} is now {}", name, challenger.id()));
+  else if (passed)
+    context.text(fmt::format("{} may take {}'s place: anomctl models promote {}", challenger.id(), name, challenger.id()));
+  else
+    context.text(in_use > 0 ? fmt::format("{} stays {}/{}", name, options.model, in_use) : name + " names no version");
+  return 0;
+}
+
+}  // namespace
+
+CommandSpec retrain_command() {
+  return make_command<RetrainOptions>(
+      "retrain", "Data and models", "Gather, train a challenger, and promote it where it is no worse than the champion",
+      {"anomctl retrain --config pump.toml", "anomctl retrain --config pump.toml --no-promote"}, run);
+}
+
+}  // namespace anomctl
