@@ -54,6 +54,9 @@ Json json_of(const ChallengeResult& result) {
   j["champion_false_alarm_rate"] = result.old_alarms;
   j["challenger_false_alarm_rate"] = result.new_alarms;
   j["false_alarm_difference_upper"] = result.upper_alarms;
+  j["champion_recall"] = or_null(result.old_recall);
+  j["challenger_recall"] = or_null(result.new_recall);
+  j["recall_difference_lower"] = or_null(result.lower_recall);
   j["passed"] = result.passed;
   j["in_words"] = result.in_words;
   return j;
@@ -75,14 +78,18 @@ int run(const RetrainOptions& options, Context& context) {
   auto train_options = settings_of<TrainOptions>("train", file);
   auto evaluate_options = settings_of<EvaluateOptions>("evaluate", file);
   const auto stop = context.stop().token();
+  if (evaluate_options.threshold_method == "best-f1")
+    throw UsageError("[evaluate] threshold_method: best-f1 looks at the labels of the rows that the test is made on");
+  if (!evaluate_options.run.empty() || !evaluate_options.bundle.empty() || !evaluate_options.dataset.empty())
+    throw UsageError("[evaluate] run, bundle and dataset are what was trained just now: leave them out");
 
   if (file.tables.contains("create-datasets") || file.tables.contains("create_datasets")) {
     const auto gather = settings_of<CreateDatasetsOptions>("create-datasets", file);
     const WrittenDataSet written = create_data_set(gather, context.progress(), stop);
     train_options.dataset = written.name;
     train_options.datasets_dir = gather.datasets_dir;
-    context.text(fmt::format("gathered {}: {} train rows, {} eval rows, {} anomalies", written.name,
-                             written.train_rows, written.eval_rows, written.segments));
+    context.text(fmt::format("gathered {}: {} train rows, {} eval rows, {} anomalies", written.name, written.train_rows,
+                             written.eval_rows, written.segments));
     context.result["data_set"] = written.to_json();
   }
   const TrainedRun trained = train(train_options, context.progress(), stop);
@@ -96,8 +103,9 @@ int run(const RetrainOptions& options, Context& context) {
   evaluate_options.datasets_dir = train_options.datasets_dir;
   evaluate_options.dataset = train_options.dataset;
   Context judging(context.progress(), context.stop(), true);  // its figures are in the run
-  evaluate(evaluate_options, judging);
+  const bool kept_bounds = evaluate(evaluate_options, judging) == 0;
   context.result["evaluation"] = judging.result;
+  if (stop.stop_requested()) return context.stop().exit_code(0);
 
   const auto registry = open_model_registry(train_options.tracking);
   const RunInfo run = open_run_store(train_options.tracking)->find(trained.run_id);
@@ -108,7 +116,7 @@ int run(const RetrainOptions& options, Context& context) {
   const std::int64_t in_use = registry->alias_number(options.model, options.alias);
   context.result["champion"] = in_use > 0 ? Json(fmt::format("{}/{}", options.model, in_use)) : Json();
 
-  bool passed = in_use == 0;
+  bool passed = in_use == 0 && kept_bounds;
   std::string why = fmt::format("no version is {}@{} yet", options.model, options.alias);
   if (in_use == challenger.number) {
     why = "the training gave the bundle that is in use";
@@ -118,11 +126,16 @@ int run(const RetrainOptions& options, Context& context) {
       const ChallengeResult result =
           compare(options, *registry, registry->version(options.model, in_use), challenger, set, context);
       context.result["test"] = json_of(result);
-      passed = result.passed;
+      passed = result.passed && kept_bounds;
       why = result.in_words;
     } catch (const Error& e) {
       why = fmt::format("they cannot be compared: {}", e.what());
     }
+  }
+  if (!kept_bounds) why = "a bound of [evaluate] fail_on is missed; " + why;
+  if (passed && options.promote && registry->alias_number(options.model, options.alias) != in_use) {
+    passed = false;
+    why = fmt::format("{}@{} was moved by somebody else meanwhile; {}", options.model, options.alias, why);
   }
   const bool moves = passed && options.promote;
   registry->set_version_tag(challenger, "anomctl.challenge", why);
@@ -135,7 +148,8 @@ int run(const RetrainOptions& options, Context& context) {
   if (moves)
     context.text(fmt::format("{} is now {}", name, challenger.id()));
   else if (passed)
-    context.text(fmt::format("{} may take {}'s place: anomctl models promote {}", challenger.id(), name, challenger.id()));
+    context.text(
+        fmt::format("{} may take {}'s place: anomctl models promote {}", challenger.id(), name, challenger.id()));
   else
     context.text(in_use > 0 ? fmt::format("{} stays {}/{}", name, options.model, in_use) : name + " names no version");
   return 0;

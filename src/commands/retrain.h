@@ -24,6 +24,8 @@ struct RetrainOptions {
           Between{0, 1});
     field("alarm_margin", self.test.alarm_margin, "share of normal rows that the challenger may flag more, at most",
           Between{0, 1});
+    field("recall_margin", self.test.recall_margin,
+          "share of anomalous rows that the challenger may flag less, at most", Between{0, 1});
     field("confidence", self.test.confidence, "of both bounds, one-sided", Between{0.5, 0.999});
     field("blocks", self.test.blocks, "contiguous blocks of held-out rows that are drawn anew", Between{5, 1000});
     field("draws", self.test.draws, "times that they are drawn", Between{50, 100'000});

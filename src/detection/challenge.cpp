@@ -33,16 +33,17 @@ struct Rows {
   }
 };
 
-// Share of the normal rows that are flagged.
-double alarms(const Rows& rows, std::size_t detector) {
-  double normal = 0, flagged = 0;
+// Share of the rows with this label that are flagged; empty where there is none.
+std::optional<double> flagged_share(const Rows& rows, std::size_t detector, std::uint8_t label) {
+  double count = 0, flagged = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (rows.labels[i] != 0) continue;
-    ++normal;
+    if (rows.labels[i] != label) continue;
+    ++count;
     flagged += rows.flagged[detector][i];
   }
-  return normal > 0 ? flagged / normal : 0;
+  return count > 0 ? std::optional(flagged / count) : std::nullopt;
 }
+double alarms(const Rows& rows, std::size_t detector) { return flagged_share(rows, detector, 0).value_or(0); }
 
 double quantile(std::vector<double> values, double share) {
   std::sort(values.begin(), values.end());
@@ -76,12 +77,14 @@ ChallengeResult challenge(const Opinions& champion, const Opinions& challenger, 
   if (labelled) {
     result.old_pr_auc = ranked(rows, 0);
     result.new_pr_auc = ranked(rows, 1);
+    result.old_recall = flagged_share(rows, 0, 1);
+    result.new_recall = flagged_share(rows, 1, 1);
   }
   result.old_alarms = alarms(rows, 0);
   result.new_alarms = alarms(rows, 1);
 
   std::mt19937_64 random(settings.seed);
-  std::vector<double> gains, more_alarms;
+  std::vector<double> gains, more_alarms, more_found;
   for (std::int64_t draw = 0; draw < settings.draws; ++draw) {
     Rows drawn;
     for (std::size_t b = 0; b < blocks; ++b) {
@@ -91,22 +94,35 @@ ChallengeResult challenge(const Opinions& champion, const Opinions& challenger, 
     more_alarms.push_back(alarms(drawn, 1) - alarms(drawn, 0));
     const auto before = ranked(drawn, 0), now = ranked(drawn, 1);
     if (labelled && before && now) gains.push_back(*now - *before);
+    const auto found_before = flagged_share(drawn, 0, 1), found_now = flagged_share(drawn, 1, 1);
+    if (labelled && found_before && found_now) more_found.push_back(*found_now - *found_before);
   }
   result.upper_alarms = quantile(more_alarms, settings.confidence);
   if (!gains.empty()) result.lower = quantile(gains, 1 - settings.confidence);
   const bool ranks = !labelled || (result.lower && *result.lower >= -settings.margin);
+  if (!more_found.empty()) result.lower_recall = quantile(more_found, 1 - settings.confidence);
   const bool quiet = result.upper_alarms <= settings.alarm_margin;
-  result.passed = ranks && quiet;
+  const bool finds = !labelled || (result.lower_recall && *result.lower_recall >= -settings.recall_margin);
+  const auto flags = [&](std::size_t d) { return std::count(rows.flagged[d].begin(), rows.flagged[d].end(), 1); };
+  const bool deaf = !labelled && flags(1) == 0 && flags(0) > 0;
+  result.passed = ranks && quiet && finds && !deaf;
   std::string text;
   if (labelled)
-    text = fmt::format("PR-AUC {:.3f} against {:.3f}: with {:.0f} % confidence the loss is at most {:.3f} ({} {:.3f}); ",
-                       *result.new_pr_auc, *result.old_pr_auc, 100 * settings.confidence,
-                       std::max(0.0, -result.lower.value_or(-1)), ranks ? "within" : "more than", settings.margin);
+    text =
+        fmt::format("PR-AUC {:.3f} against {:.3f}: with {:.0f} % confidence the loss is at most {:.3f} ({} {:.3f}); ",
+                    *result.new_pr_auc, *result.old_pr_auc, 100 * settings.confidence,
+                    std::max(0.0, -result.lower.value_or(-1)), ranks ? "within" : "more than", settings.margin);
   else
-    text = "no anomaly is labelled in these rows, so only false alarms are compared; ";
+    text = "no anomaly is labelled in these rows, so misses cannot be compared; ";
   text += fmt::format("false alarms on {:.2f} % of normal rows against {:.2f} %: at most {:.2f} % more ({} {:.2f} %)",
                       100 * result.new_alarms, 100 * result.old_alarms, 100 * std::max(0.0, result.upper_alarms),
                       quiet ? "within" : "more than", 100 * settings.alarm_margin);
+  if (labelled)
+    text += fmt::format(
+        "; of the anomalous rows it flags {:.1f} % against {:.1f} %: at most {:.1f} % less ({} {:.1f} %)",
+        100 * *result.new_recall, 100 * *result.old_recall, 100 * std::max(0.0, -result.lower_recall.value_or(-1)),
+        finds ? "within" : "more than", 100 * settings.recall_margin);
+  if (deaf) text += "; it flags no row at all, the champion does";
   result.in_words = std::move(text);
   return result;
 }

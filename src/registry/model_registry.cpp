@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "anomctl/core/error.h"
+#include "anomctl/detection/bundle.h"
 #include "registry/version_bundle.h"
 
 namespace anomctl {
@@ -102,6 +103,7 @@ ModelVersion resolve_model(ModelRegistry& registry, const ModelReference& refere
 
 std::int64_t promote(ModelRegistry& registry, const ModelVersion& version, const std::string& alias) {
   check_model_alias(alias);
+  load_bundle(registry.bundle(version));  // with all hashes: what cannot be loaded is not promoted
   const RegisteredModel model = existing(registry, version.name);
   const auto before = model.aliases.find(alias);
   if (before != model.aliases.end() && before->second == version.number) return 0;
@@ -133,6 +135,7 @@ RolledBack rollback(ModelRegistry& registry, const std::string& name, const std:
     throw UsageError("alias " + alias + " of model " + name +
                      " named no version before: there is nothing to go back to");
   const RolledBack done{current->second, numbers.back()};
+  load_bundle(registry.bundle(registry.version(name, done.to)));
   numbers.pop_back();
   registry.set_alias(name, alias, done.to);
   write_history(registry, name, alias, numbers);

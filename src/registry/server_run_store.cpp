@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <set>
 
 #include "anomctl/core/error.h"
@@ -31,8 +32,10 @@ RunInfo info_of(const MlflowRun& run, const std::string& experiment) {
   info.name = run.name;
   info.experiment = experiment;
   info.status = run.status;
-  info.start = run.start_ms * kMillisecond;
-  info.end = run.end_ms * kMillisecond;
+  // What a server says may be any number.
+  constexpr std::int64_t kFarthest = std::numeric_limits<std::int64_t>::max() / kMillisecond;
+  info.start = std::clamp(run.start_ms, -kFarthest, kFarthest) * kMillisecond;
+  info.end = std::clamp(run.end_ms, -kFarthest, kFarthest) * kMillisecond;
   info.params = run.params;
   info.tags = run.tags;
   info.metrics = run.metrics;
@@ -139,7 +142,8 @@ class ServerRunStore : public RunStore {
       if (experiment.empty() || name == experiment) ids.push_back(id);
     std::set<std::string> seen;
     for (const MlflowRun& run : client_.search_runs(ids)) {
-      RunInfo info = info_of(run, names.at(run.experiment_id));
+      const auto name = names.find(run.experiment_id);
+      RunInfo info = info_of(run, name == names.end() ? run.experiment_id : name->second);
       const auto mine = local.find(run.id);
       info.artifacts = mine != local.end() ? mine->second.artifacts : cache_of(run.id);
       seen.insert(run.id);

@@ -54,6 +54,17 @@ def test_a_champion_that_cannot_judge_these_rows_stays(anomctl):
     assert champion(anomctl)["champion"] == 1
 
 
+def test_a_challenger_that_never_alarms_or_misses_a_bound_stays_one(anomctl):
+    retrain(anomctl, PLANT + FAST)
+    deaf = retrain(anomctl, PLANT + FAST + "[evaluate]\nthreshold = 1e9\n").json
+    assert not deaf["promoted"] and deaf["test"]["challenger_recall"] == 0 and "of the anomalous rows" in deaf["why"]
+    bound = retrain(anomctl, PLANT + FAST + '[evaluate]\nfail_on = "pr_auc<0.999"\n').json
+    assert not bound["promoted"] and "fail_on is missed" in bound["why"]
+    assert champion(anomctl)["champion"] == 1
+    oracle = retrain(anomctl, PLANT + FAST + '[evaluate]\nthreshold_method = "best-f1"\n', code=2)
+    assert "best-f1" in oracle.err
+
+
 def test_settings_that_do_not_fit(anomctl):
     assert "model" in anomctl("retrain", code=2).err
     assert "challenger" in anomctl("retrain", "--model", "pump", "--alias", "challenger", code=2).err

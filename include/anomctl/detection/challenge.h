@@ -11,11 +11,12 @@
 namespace anomctl {
 
 struct ChallengeSettings {
-  std::int64_t blocks = 40;    // contiguous, of about equal length
-  std::int64_t draws = 400;    // of as many blocks, with replacement
-  double confidence = 0.95;    // one-sided
-  double margin = 0.02;        // PR-AUC that the new one may lose
-  double alarm_margin = 0.01;  // share of normal rows that it may flag more
+  std::int64_t blocks = 40;     // contiguous, of about equal length
+  std::int64_t draws = 400;     // of as many blocks, with replacement
+  double confidence = 0.95;     // one-sided
+  double margin = 0.02;         // PR-AUC that the new one may lose
+  double alarm_margin = 0.01;   // share of normal rows that it may flag more
+  double recall_margin = 0.02;  // share of anomalous rows that it may flag less
   std::uint64_t seed = 1;
 };
 
@@ -31,6 +32,8 @@ struct ChallengeResult {
   std::optional<double> old_pr_auc, new_pr_auc, lower;
   // Share of normal rows over the limit, and the upper bound of the difference.
   double old_alarms = 0, new_alarms = 0, upper_alarms = 0;
+  // Share of anomalous rows over the limit, and the lower bound of the difference; empty where none is labelled.
+  std::optional<double> old_recall, new_recall, lower_recall;
   bool passed = false;
   std::string in_words;  // one sentence: the test, its figures, what follows
 };

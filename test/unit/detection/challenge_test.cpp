@@ -55,6 +55,20 @@ TEST_CASE("a challenger that ranks as well but cries wolf does not pass", "[chal
   CHECK_FALSE(result.passed);
 }
 
+TEST_CASE("a challenger whose limit is never reached does not pass", "[challenge]") {
+  const Sample hears = sample(4, 1), deaf = sample(4, 1, 1e9);
+  const ChallengeResult result = challenge(hears.said(), deaf.said(), hears.labels, {});
+  CHECK(*result.lower == 0);
+  CHECK(result.new_alarms == 0);
+  CHECK(*result.old_recall > 0.7);
+  CHECK(*result.new_recall == 0);
+  CHECK_FALSE(result.passed);
+  const std::vector<std::uint8_t> none(2000, 0);
+  const ChallengeResult unlabelled = challenge(hears.said(), deaf.said(), none, {});
+  CHECK_FALSE(unlabelled.passed);
+  CHECK_THAT(unlabelled.in_words, Contains("flags no row at all"));
+}
+
 TEST_CASE("without labels only false alarms count", "[challenge]") {
   Sample calm = sample(0, 1), nervous = sample(0, 2, 1);
   const std::vector<std::uint8_t> none(2000, 0);
