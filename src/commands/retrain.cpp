@@ -81,8 +81,8 @@ int run(const RetrainOptions& options, Context& context) {
     const WrittenDataSet written = create_data_set(gather, context.progress(), stop);
     train_options.dataset = written.name;
     train_options.datasets_dir = gather.datasets_dir;
-    context.text(fmt::format("gathered {}: {} train rows, {} eval rows, {} anomalies", written.name,
-                             written.train_rows, written.eval_rows, written.segments));
+    context.text(fmt::format("gathered {}: {} train rows, {} eval rows, {} anomalies", written.name, written.train_rows,
+                             written.eval_rows, written.segments));
     context.result["data_set"] = written.to_json();
   }
   const TrainedRun trained = train(train_options, context.progress(), stop);
@@ -135,7 +135,8 @@ int run(const RetrainOptions& options, Context& context) {
   if (moves)
     context.text(fmt::format("{} is now {}", name, challenger.id()));
   else if (passed)
-    context.text(fmt::format("{} may take {}'s place: anomctl models promote {}", challenger.id(), name, challenger.id()));
+    context.text(
+        fmt::format("{} may take {}'s place: anomctl models promote {}", challenger.id(), name, challenger.id()));
   else
     context.text(in_use > 0 ? fmt::format("{} stays {}/{}", name, options.model, in_use) : name + " names no version");
   return 0;

@@ -99,9 +99,10 @@ ChallengeResult challenge(const Opinions& champion, const Opinions& challenger, 
   result.passed = ranks && quiet;
   std::string text;
   if (labelled)
-    text = fmt::format("PR-AUC {:.3f} against {:.3f}: with {:.0f} % confidence the loss is at most {:.3f} ({} {:.3f}); ",
-                       *result.new_pr_auc, *result.old_pr_auc, 100 * settings.confidence,
-                       std::max(0.0, -result.lower.value_or(-1)), ranks ? "within" : "more than", settings.margin);
+    text =
+        fmt::format("PR-AUC {:.3f} against {:.3f}: with {:.0f} % confidence the loss is at most {:.3f} ({} {:.3f}); ",
+                    *result.new_pr_auc, *result.old_pr_auc, 100 * settings.confidence,
+                    std::max(0.0, -result.lower.value_or(-1)), ranks ? "within" : "more than", settings.margin);
   else
     text = "no anomaly is labelled in these rows, so only false alarms are compared; ";
   text += fmt::format("false alarms on {:.2f} % of normal rows against {:.2f} %: at most {:.2f} % more ({} {:.2f} %)",

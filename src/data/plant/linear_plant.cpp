@@ -41,7 +41,8 @@ class LinearPlant : public PlantModel {
 const std::vector<Column>& linear_plant_columns() {
   static const std::vector<Column> columns = [] {
     std::vector<Column> all;
-    for (std::size_t i = 1; i <= kSensors; ++i) all.push_back({"x" + std::to_string(i), "", "a mixture of four sources"});
+    for (std::size_t i = 1; i <= kSensors; ++i)
+      all.push_back({"x" + std::to_string(i), "", "a mixture of four sources"});
     return all;
   }();
   return columns;

@@ -7,11 +7,11 @@
 namespace anomctl {
 namespace {
 
-constexpr double kDt = 1;                 // s
-constexpr double kHeat = 1.163;           // kWh/(m3 K), water
-constexpr double kEvaporation = 0.6;      // kWh/kg, what steam gives
-constexpr double kLargestDuty = 3200;     // kW, with the steam valve open
-constexpr double kWantedTemperature = 60; // degC
+constexpr double kDt = 1;                  // s
+constexpr double kHeat = 1.163;            // kWh/(m3 K), water
+constexpr double kEvaporation = 0.6;       // kWh/kg, what steam gives
+constexpr double kLargestDuty = 3200;      // kW, with the steam valve open
+constexpr double kWantedTemperature = 60;  // degC
 
 enum Sensor : std::size_t {
   feed_a,
@@ -133,8 +133,8 @@ const std::vector<Column>& mixing_station_columns() {
 }
 
 const std::vector<std::string>& mixing_station_leak_shows() {
-  static const std::vector<std::string> names = {"feed_a", "feed_b", "steam_valve", "steam_flow", "filter_dp",
-                                                 "pump_1_current", "pump_2_current"};
+  static const std::vector<std::string> names = {"feed_a",    "feed_b",         "steam_valve",   "steam_flow",
+                                                 "filter_dp", "pump_1_current", "pump_2_current"};
   return names;
 }
 

@@ -82,11 +82,15 @@ TEST_CASE("plants: a replayed sensor stays in its range and loses its relations"
     CHECK(faulty.at("x1")[i] == clean.at("x1")[i - 1800]);
     CHECK(faulty.at("x2")[i] == clean.at("x2")[i]);
   }
-  for (std::size_t i = 0; i < 5000; ++i) own_lo = std::min(own_lo, clean.at("x1")[i]), own_hi = std::max(own_hi, clean.at("x1")[i]);
-  for (std::size_t i = 5000; i < 8000; ++i) lo = std::min(lo, faulty.at("x1")[i]), hi = std::max(hi, faulty.at("x1")[i]);
+  for (std::size_t i = 0; i < 5000; ++i)
+    own_lo = std::min(own_lo, clean.at("x1")[i]), own_hi = std::max(own_hi, clean.at("x1")[i]);
+  for (std::size_t i = 5000; i < 8000; ++i)
+    lo = std::min(lo, faulty.at("x1")[i]), hi = std::max(hi, faulty.at("x1")[i]);
   CHECK(lo >= std::min(own_lo, *std::min_element(clean.at("x1").begin() + 3200, clean.at("x1").begin() + 6200)));
   CHECK(hi <= std::max(own_hi, *std::max_element(clean.at("x1").begin() + 3200, clean.at("x1").begin() + 6200)));
-  const auto part = [](const std::vector<double>& v) { return std::vector<double>(v.begin() + 5000, v.begin() + 8000); };
+  const auto part = [](const std::vector<double>& v) {
+    return std::vector<double>(v.begin() + 5000, v.begin() + 8000);
+  };
   CHECK(std::fabs(correlation(part(clean.at("x1")), part(clean.at("x5")))) >
         std::fabs(correlation(part(faulty.at("x1")), part(clean.at("x5")))));
 }
