@@ -185,6 +185,7 @@ OpenedSource open_plant(const CreateDatasetsOptions& options, DataSetPlan& plan,
   refuse(!options.data.empty(), "data", "plant");
   refuse(options.data_csv.has_value(), "data-csv", "plant");
   PlantSettings settings;
+  settings.kind = parse_plant(options.plant);
   settings.seed = options.seed;
   settings.rows = options.rows;
   for (const std::string& text : options.fault) settings.faults.push_back(parse_fault(text));
@@ -200,12 +201,13 @@ OpenedSource open_plant(const CreateDatasetsOptions& options, DataSetPlan& plan,
   }
   plan.anomalies = anomalies_of(rehearsal.truth());
   plan.have_anomalies = true;
-  report.notes.push_back(fmt::format("simulated: seed {}, {} faults", options.seed, plan.anomalies.size()));
+  report.notes.push_back(
+      fmt::format("simulated {}: seed {}, {} faults", options.plant, options.seed, plan.anomalies.size()));
   OpenedSource opened;
   opened.rows = std::make_unique<SimulatedPlant>(settings);
   opened.shape.period = static_cast<Nanoseconds>(plant_period_s(settings.kind) * 1e9);
   opened.columns = plant_columns(settings.kind);
-  opened.described = fmt::format("simulated plant, seed {}", options.seed);
+  opened.described = fmt::format("simulated {}, seed {}", options.plant, options.seed);
   opened.default_name = "plant";
   plan.active_when = plant_active_when(settings.kind);
   plan.settle_s = plant_settle(settings.kind).seconds();

@@ -65,9 +65,8 @@ std::string asset_name(const GenerateSettings& role, std::int64_t asset) {
 }
 
 void send_plant(const GenerateOptions& options, GenerateParts& parts) {
-  if (options.plant != "pump-loop")
-    throw UsageError(fmt::format("plant '{}' is unknown: there is pump-loop", options.plant));
   PlantSettings plant;
+  plant.kind = parse_plant(options.plant);
   plant.seed = options.role.disturbance.seed;
   for (const std::string& text : options.role.fault) plant.faults.push_back(parse_fault(text));
   plant.start = options.role.start_time.empty() ? system_clock().now() / kMillisecond * kMillisecond

@@ -24,7 +24,8 @@ struct GenerateOptions {
     field("datasets_dir", self.datasets_dir, "folder that holds the data sets");
     field("split", self.split, "its part", OneOf{{"eval", "train"}});
     field("input", self.input, "a CSV file instead, with or without header; - is standard input");
-    field("plant", self.plant, "a simulated plant instead: pump-loop, without end unless rows says when");
+    field("plant", self.plant,
+          "a simulated plant instead: pump-loop, mixing-station or linear-plant, without end unless rows says when");
     field("columns", self.columns, "columns of the file to send (default: all but the time)");
     GenerateSettings::fields(self.role, field);
   }

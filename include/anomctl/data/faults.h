@@ -2,7 +2,8 @@
 //   offset  the sensor reads too much by `size`            drift  the same, growing from 0 over the length
 //   stuck   the last value stays                            spike  single rows jump by `size`, about one in twenty
 //   noise   normal noise of standard deviation `size`       leak   the share `size` of the value is lost, growing in
-//   phase   the sensor lags by `size` seconds
+//   phase   the sensor lags by `size` seconds              replay  it shows its own course of `size` seconds ago: in
+//                                                           range and moving, but no longer in step with the others
 // `size` of offset, drift, spike and noise counts standard deviations of the sensor before the fault. Thread rule: one
 // thread an object.
 #pragma once
@@ -19,7 +20,7 @@
 
 namespace anomctl {
 
-enum class FaultKind { offset, drift, stuck, spike, leak, phase, noise };
+enum class FaultKind { offset, drift, stuck, spike, leak, phase, noise, replay };
 std::string_view fault_name(FaultKind kind);
 
 struct FaultSpec {
@@ -70,7 +71,7 @@ class FaultInjector {
     bool begun = false;
     double held = 0;                                  // stuck
     double count = 0, mean = 0, squares = 0;          // of the sensor so far
-    std::deque<std::pair<Nanoseconds, double>> past;  // phase
+    std::deque<std::pair<Nanoseconds, double>> past;  // phase, replay
   };
   double faulty(State& state, double value, Nanoseconds time, Nanoseconds since);
 

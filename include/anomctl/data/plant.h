@@ -18,6 +18,19 @@
 //              loses s Q
 // Demand steps between 55 and 105 m3/h every 5 to 15 minutes, the valve is moved every 8 to 20, and the pump stands
 // still for 3 to 6 minutes after every 30 to 60 of work.
+//
+// mixing_station (1 Hz): two liquors are mixed, heated and pumped on: products, a switch, saturation. Never idle.
+//   F = feed_a + feed_b m3/h (steps every 4 to 15 minutes, lag 25 s); conc_a, conc_b, inlet_temp wander slowly
+//   solute_flow    = feed_a conc_a + feed_b conc_b;  conc_out = solute_flow / F, lag 8 s
+//   steam_valve    = 1.163 F (60 - inlet_temp) / 3200, at most 1, lag 4 s;  steam_flow = 3200 steam_valve / 0.6
+//   outlet_temp    = inlet_temp + 3200 steam_valve / (1.163 F), lag 6 s: 60 until the valve is open
+//   pump currents  = 0.3 + 4 + 0.0030 F^1.8 (pump 1), 0.3 + 5 + 0.0026 F^1.8 (pump 2) for the one on duty, which changes
+//                    every 10 to 30 minutes, 0.3 A for the other
+//   agitator_power = 8e-6 agitator_speed^3 (0.7 + 0.006 conc_out);  filter_dp = 4e-5 (0.7 + 0.006 conc_out) F^2
+//   leak           the share s of F is lost before heater and pumps
+//
+// linear_plant (1 Hz): 12 sensors, each a fixed mixture of 4 independent sources (first-order, 60 to 1200 s) behind a lag
+// of 1 to 4 s: nothing here that a linear relation does not tell. Never idle. A leak takes the share s of x1's swing.
 #pragma once
 
 #include <memory>
@@ -31,7 +44,9 @@
 
 namespace anomctl {
 
-enum class PlantKind { pump_loop };
+enum class PlantKind { pump_loop, mixing_station, linear_plant };
+// "pump-loop", "mixing-station", "linear-plant". Throws UsageError.
+PlantKind parse_plant(const std::string& name);
 
 struct PlantSettings {
   PlantKind kind = PlantKind::pump_loop;
@@ -44,7 +59,7 @@ struct PlantSettings {
 
 const std::vector<Column>& plant_columns(PlantKind kind);
 double plant_period_s(PlantKind kind);
-std::string plant_active_when(PlantKind kind);  // the condition under which it works: "speed > 700"
+std::string plant_active_when(PlantKind kind);  // the condition under which it works: "speed > 700"; empty: always
 Duration plant_settle(PlantKind kind);          // and how long after a start its readings are those of work
 // `count` faults of all kinds in turn between two times, with pauses at least as long as the faults.
 std::vector<FaultSpec> spread_faults(PlantKind kind, Duration from, Duration to, int count, std::uint64_t seed = 1);

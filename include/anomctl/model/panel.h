@@ -5,8 +5,8 @@
 //             matrix of the VAR's residuals (leave-one-out residual = (P e)_i / P_ii); summed over sensors, log1p, EWMA
 //   var       vector autoregression by ridge, residuals whitened with a Ledoit-Wolf covariance of held-out rows, log1p,
 //             EWMA
-// A fourth, the relation network, speaks with the weight that its held-out rows gave it (relation_network.h); at 0 it
-// is not run. Thread rule: PanelModel is constant once fitted and may be shared; one PanelScorer a stream and thread.
+// A fourth, the relation network, sees the other sensors only and speaks with the weight that its held-out rows gave it
+// (relation_network.h): the square of the share of error that it explains beyond a linear relation; at 0 it is not run. Thread rule: PanelModel is constant once fitted and may be shared; one PanelScorer a stream and thread.
 #pragma once
 
 #include <memory>
@@ -18,6 +18,7 @@
 #include "anomctl/core/json.h"
 #include "anomctl/core/matrix.h"
 #include "anomctl/core/row.h"
+#include "anomctl/model/others_ridge.h"
 #include "anomctl/model/panel_memory.h"
 #include "anomctl/model/relation_network.h"
 
@@ -47,8 +48,10 @@ struct PanelSettings {
   }
 };
 
-// The relation network as a member: what is left after its gated correction, whitened, log1p, EWMA, calibrated.
+// The relation network as a member: what a linear relation to the other sensors and the network's gated correction leave
+// over, whitened, log1p, EWMA, calibrated.
 struct NetworkMember {
+  OthersRidge linear;
   RelationNetwork network;
   Matrix<double> precision;  // (k, k), of the corrected residuals on held-out rows
   TailCurve tail;
@@ -76,8 +79,8 @@ struct PanelModel : PanelVoices {
 // used). Requires runs that cover the rows. Throws Error(bad_input) with fewer than 30 usable rows.
 PanelModel fit_panel(const Matrix<double>& rows, std::span<const RowRange> runs, std::span<const std::uint8_t> use,
                      const PanelSettings& settings);
-// Trains the relation network on what the fitted panel's linear relation leaves over and makes it a member when it has
-// a voice. Returns what was trained either way.
+// Trains the relation network on what a linear relation to the other sensors leaves over and makes it a member when it
+// has a voice. Returns what was trained either way.
 RelationNetwork fit_network_member(PanelModel& panel, const Matrix<double>& rows, std::span<const RowRange> runs,
                                    std::span<const std::uint8_t> use, const RelationSettings& settings);
 // "explains 88 % of what linear relations leave over" or "finds nothing beyond linear relations: it stays silent".
@@ -95,10 +98,8 @@ class PanelScorer {
   bool push(std::span<const double> row, std::span<const std::uint8_t> missing, PanelOpinion& out);
   // Of the last row pushed; but for `z` only where it was judged.
   const PanelParts& parts() const { return parts_; }
-  // Of the last row pushed: its clipped z-scores, and what the linear relation left over of each sensor in about unit
-  // deviations.
+  // The clipped z-scores of the last row pushed.
   std::span<const double> newest_input() const { return std::span(past_).first(model_->sensors()); }
-  std::span<const double> leave_one_out() const { return parts_.relation; }
   // The VAR's residual of a sensor in the last row pushed, in the sensor's unit.
   double var_residual(std::size_t sensor) const;
   // All state between rows as numbers, for snapshots.
@@ -116,7 +117,8 @@ class PanelScorer {
   std::vector<double> past_;  // (warm_up, k) clipped z-scores, newest first
   // Of the row at hand:
   PanelParts parts_;
-  std::vector<double> residual_, whitened_, correction_;  // k: scaled residual e, P e, the network's gated correction
+  std::vector<double> residual_, whitened_;  // k: scaled residual e, P e
+  std::vector<double> recent_, left_over_;   // with a network: (l, k) inputs, newest first; k: what it leaves over
   std::vector<std::uint8_t> missing_;
   RelationWorkspace<float> work_;
   std::vector<float> network_in_, network_out_;

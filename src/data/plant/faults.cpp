@@ -18,13 +18,14 @@ struct KindFacts {
   std::string_view name;
   double size;  // when none is given
 };
-constexpr std::array<KindFacts, 7> kKinds = {{{FaultKind::offset, "offset", 3},
+constexpr std::array<KindFacts, 8> kKinds = {{{FaultKind::offset, "offset", 3},
                                               {FaultKind::drift, "drift", 4},
                                               {FaultKind::stuck, "stuck", 0},
                                               {FaultKind::spike, "spike", 6},
                                               {FaultKind::leak, "leak", 0.15},
                                               {FaultKind::phase, "phase", 20},
-                                              {FaultKind::noise, "noise", 1.5}}};
+                                              {FaultKind::noise, "noise", 1.5},
+                                              {FaultKind::replay, "replay", 1800}}};
 constexpr double kSpikeShare = 0.05;
 constexpr double kLeakGrowth = 0.2;  // of the length, until the leak is whole
 
@@ -135,7 +136,8 @@ double FaultInjector::faulty(State& state, double value, Nanoseconds time, Nanos
       return value * (1 - fault.size * std::min(1.0, share / kLeakGrowth));
     case FaultKind::noise:
       return value + fault.size * unit * random_.normal();
-    case FaultKind::phase: {
+    case FaultKind::phase:
+    case FaultKind::replay: {
       const auto lag = static_cast<Nanoseconds>(fault.size * 1e9);
       double late = state.past.empty() ? value : state.past.front().second;
       for (const auto& [when, past] : state.past) {
@@ -167,7 +169,7 @@ void FaultInjector::apply(Row& row) {
           {fault.kind, fault.sensor, {fault.sensor}, row.time, origin_ + fault.start.ns + fault.length.ns - 1});
     }
     if (on) cell = faulty(state, value, row.time, now - fault.start.ns);
-    if (fault.kind == FaultKind::phase && now < fault.start.ns + fault.length.ns) {
+    if ((fault.kind == FaultKind::phase || fault.kind == FaultKind::replay) && now < fault.start.ns + fault.length.ns) {
       const auto lag = static_cast<Nanoseconds>(fault.size * 1e9);
       state.past.emplace_back(row.time, value);
       // The last value that is old enough is the one that is read.

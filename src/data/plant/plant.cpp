@@ -15,7 +15,7 @@ namespace {
 // A kind of plant, and what is worth breaking in it: one fault after another goes down this list.
 struct KindFacts {
   PlantKind kind;
-  const char* name;
+  std::string name;
   double period_s;
   const char* active_when;
   Duration settle;
@@ -26,7 +26,7 @@ struct KindFacts {
 };
 
 const KindFacts& facts(PlantKind kind) {
-  static const std::array<KindFacts, 1> kinds = {{{PlantKind::pump_loop,
+  static const std::array<KindFacts, 3> kinds = {{{PlantKind::pump_loop,
                                                    "pump-loop",
                                                    1,
                                                    "speed > 700",
@@ -42,11 +42,38 @@ const KindFacts& facts(PlantKind kind) {
                                                     {FaultKind::phase, "speed"},
                                                     {FaultKind::offset, "bearing_temp"},
                                                     {FaultKind::stuck, "power"},
-                                                    {FaultKind::drift, "filter_dp"}}}}};
-  for (const KindFacts& f : kinds) {
-    if (f.kind == kind) return f;
-  }
-  return kinds[0];
+                                                    {FaultKind::drift, "filter_dp"}}},
+                                                  {PlantKind::mixing_station,
+                                                   "mixing-station",
+                                                   1,
+                                                   "",
+                                                   {},
+                                                   mixing_station_columns,
+                                                   mixing_station_leak_shows,
+                                                   make_mixing_station,
+                                                   {{FaultKind::replay, "solute_flow"},
+                                                    {FaultKind::replay, "outlet_temp"},
+                                                    {FaultKind::replay, "agitator_power"},
+                                                    {FaultKind::stuck, "filter_dp"},
+                                                    {FaultKind::leak, "feed_a"},
+                                                    {FaultKind::replay, "conc_out"},
+                                                    {FaultKind::replay, "steam_valve"},
+                                                    {FaultKind::drift, "pump_1_current"},
+                                                    {FaultKind::replay, "feed_b"}}},
+                                                  {PlantKind::linear_plant,
+                                                   "linear-plant",
+                                                   1,
+                                                   "",
+                                                   {},
+                                                   linear_plant_columns,
+                                                   linear_plant_leak_shows,
+                                                   make_linear_plant,
+                                                   {{FaultKind::replay, "x1"},
+                                                    {FaultKind::replay, "x4"},
+                                                    {FaultKind::drift, "x7"},
+                                                    {FaultKind::stuck, "x9"},
+                                                    {FaultKind::replay, "x11"}}}}};
+  return kinds[static_cast<std::size_t>(kind)];
 }
 
 constexpr int kWarmUpSteps = 3600;
@@ -54,6 +81,14 @@ constexpr double kLeakShare = 0.12, kLeakGrowth = 0.2;
 
 }  // namespace
 
+PlantKind parse_plant(const std::string& name) {
+  std::string names;
+  for (const PlantKind kind : {PlantKind::pump_loop, PlantKind::mixing_station, PlantKind::linear_plant}) {
+    if (facts(kind).name == name) return kind;
+    names += (names.empty() ? "" : ", ") + std::string(facts(kind).name);
+  }
+  throw UsageError(fmt::format("plant '{}' is unknown: there are {}", name, names));
+}
 const std::vector<Column>& plant_columns(PlantKind kind) { return facts(kind).columns(); }
 double plant_period_s(PlantKind kind) { return facts(kind).period_s; }
 std::string plant_active_when(PlantKind kind) { return facts(kind).active_when; }

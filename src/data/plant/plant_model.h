@@ -23,5 +23,11 @@ class PlantModel {
 const std::vector<std::string>& pump_loop_leak_shows();
 const std::vector<Column>& pump_loop_columns();
 std::unique_ptr<PlantModel> make_pump_loop(bool idle_times);
+const std::vector<std::string>& mixing_station_leak_shows();
+const std::vector<Column>& mixing_station_columns();
+std::unique_ptr<PlantModel> make_mixing_station(bool idle_times);  // never idle
+const std::vector<std::string>& linear_plant_leak_shows();
+const std::vector<Column>& linear_plant_columns();
+std::unique_ptr<PlantModel> make_linear_plant(bool idle_times);  // never idle
 
 }  // namespace anomctl

@@ -11,17 +11,36 @@ namespace {
 
 constexpr double kLeastVoice = 0.02;  // below this the network is not kept: it would cost time and say nothing
 
-// What the linear relation leaves over of each row, and where each row's run starts.
+// Each row as the network sees it, and what the linear relation to the other sensors leaves over of it.
 struct LeftOver {
   Matrix<float> inputs, residual;    // (n, k)
-  std::vector<std::int64_t> start;   // n
+  std::vector<std::int64_t> start;   // n: first row of each row's run
   std::vector<std::int64_t> usable;  // ascending
 };
 
+// The regression's inputs of usable[first, last) and their targets.
+struct Lines {
+  Matrix<double> inputs, z;
+};
+Lines lines_of(const LeftOver& data, const Matrix<double>& z, std::int64_t rows, std::size_t first, std::size_t last) {
+  const std::size_t k = z.cols();
+  Lines out{Matrix<double>(last - first, static_cast<std::size_t>(rows) * k), Matrix<double>(last - first, k)};
+  std::vector<float> x(static_cast<std::size_t>(rows) * k);
+  for (std::size_t n = first; n < last; ++n) {
+    const auto at = static_cast<std::size_t>(data.usable[n]);
+    gather_relation_input(data.inputs, data.usable[n], data.start[at], rows, x);
+    std::copy(x.begin(), x.end(), out.inputs.row(n - first).begin());
+    std::copy_n(z.row(at).begin(), k, out.z.row(n - first).begin());
+  }
+  return out;
+}
+
+// Fits `linear` on all usable rows but the last `holdout` share.
 LeftOver left_over(const PanelModel& panel, const Matrix<double>& rows, std::span<const RowRange> runs,
-                   std::span<const std::uint8_t> use) {
+                   std::span<const std::uint8_t> use, std::int64_t seen_rows, OthersRidge& linear) {
   const std::size_t n = rows.rows(), k = rows.cols();
   LeftOver out{Matrix<float>(n, k), Matrix<float>(n, k), std::vector<std::int64_t>(n, 0), {}};
+  Matrix<double> z(n, k);
   PanelScorer scorer(std::make_shared<PanelModel>(panel));
   PanelOpinion opinion;
   for (const RowRange& run : runs) {
@@ -36,12 +55,25 @@ LeftOver left_over(const PanelModel& panel, const Matrix<double>& rows, std::spa
       }
       out.start[at] = first;
       const bool judged = scorer.push(rows.row(at), opinion);
-      for (std::size_t i = 0; i < k; ++i) {
-        out.inputs(at, i) = static_cast<float>(scorer.newest_input()[i]);
-        if (judged) out.residual(at, i) = static_cast<float>(scorer.leave_one_out()[i]);
-      }
-      if (judged) out.usable.push_back(r);
+      for (std::size_t i = 0; i < k; ++i) out.inputs(at, i) = static_cast<float>(scorer.newest_input()[i]);
+      std::copy_n(scorer.parts().z.begin(), k, z.row(at).begin());
+      if (judged && r - first + 1 >= seen_rows) out.usable.push_back(r);
     }
+  }
+  const auto cut = static_cast<std::size_t>(static_cast<double>(out.usable.size()) * (1 - panel.settings.holdout));
+  const Lines fitted = lines_of(out, z, seen_rows, 0, cut);
+  linear = fit_others_ridge(fitted.inputs, fitted.z, panel.settings.ridge, panel.settings.residual_floor);
+  std::vector<float> x(static_cast<std::size_t>(seen_rows) * k);
+  std::vector<double> input(x.size()), left(k);
+  const Lines all = lines_of(out, z, seen_rows, 0, out.usable.size());
+  linear.rescale(all.inputs, all.z, panel.settings.residual_floor);
+  for (const std::int64_t r : out.usable) {
+    const auto at = static_cast<std::size_t>(r);
+    gather_relation_input(out.inputs, r, out.start[at], seen_rows, x);
+    std::copy(x.begin(), x.end(), input.begin());
+    linear.left_over(input, z.row(at), left);
+    std::transform(left.begin(), left.end(), out.residual.row(at).begin(),
+                   [](double v) { return static_cast<float>(v); });
   }
   return out;
 }
@@ -51,9 +83,10 @@ LeftOver left_over(const PanelModel& panel, const Matrix<double>& rows, std::spa
 RelationNetwork fit_network_member(PanelModel& panel, const Matrix<double>& rows, std::span<const RowRange> runs,
                                    std::span<const std::uint8_t> use, const RelationSettings& settings) {
   panel.take_network(nullptr);
-  const LeftOver data = left_over(panel, rows, runs, use);
+  if (settings.epochs == 0) return {};
   const double holdout = panel.settings.holdout;
   NetworkMember member;
+  const LeftOver data = left_over(panel, rows, runs, use, settings.rows, member.linear);
   member.network = fit_relation(data.inputs, data.residual, data.start, data.usable, holdout, settings);
   if (member.network.voice < kLeastVoice) return member.network;
 

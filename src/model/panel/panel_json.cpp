@@ -4,43 +4,9 @@
 
 #include "anomctl/core/error.h"
 #include "anomctl/model/panel.h"
+#include "model/panel/numbers_json.h"
 
 namespace anomctl {
-namespace {
-
-Json json_of(const Matrix<double>& m) {
-  Json rows = Json::array();
-  for (std::size_t r = 0; r < m.rows(); ++r)
-    rows.push_back(Json(std::vector<double>(m.row(r).begin(), m.row(r).end())));
-  return rows;
-}
-
-std::vector<double> finite(const Json& array, std::size_t size, const char* what) {
-  std::vector<double> out = doubles(array);
-  if (out.size() != size)
-    throw input_error(fmt::format("panel: {} has {} numbers, {} are needed", what, out.size(), size));
-  for (const double v : out) {
-    if (!std::isfinite(v)) throw input_error(fmt::format("panel: {} holds a number that is not finite", what));
-  }
-  return out;
-}
-
-Matrix<double> matrix_from(const Json& rows, std::size_t n, std::size_t k, const char* what) {
-  if (rows.as_array().size() != n)
-    throw input_error(fmt::format("panel: {} has {} rows, {} are needed", what, rows.size(), n));
-  Matrix<double> m;
-  for (const Json& row : rows.as_array()) m.append_row(finite(row, k, what));
-  return m;
-}
-
-std::vector<double> positive(std::vector<double> values, const char* what) {
-  for (const double v : values) {
-    if (!(v > 0)) throw input_error(fmt::format("panel: {} must be above zero", what));
-  }
-  return values;
-}
-
-}  // namespace
 
 Json TailCurve::to_json() const {
   Json j = Json::object();
@@ -109,6 +75,7 @@ Json PanelModel::to_json() const {
   if (network) {
     Json& n = j["network"];
     n = network->network.to_json();
+    n["linear"] = network->linear.to_json();
     n["precision"] = json_of(network->precision);
     n["tail"] = network->tail.to_json();
   }
@@ -145,6 +112,8 @@ PanelModel PanelModel::from_json(const Json& j, const Tensor& network_values) {
   if (const Json* n = j.find("network")) {
     NetworkMember member;
     member.network = RelationNetwork::from(*n, network_values, k);
+    member.linear =
+        OthersRidge::from_json(n->at("linear"), k, static_cast<std::size_t>(member.network.parameters.settings.rows));
     member.precision = matrix_from(n->at("precision"), k, k, "the network's precision");
     member.tail = TailCurve::from_json(n->at("tail"));
     m.take_network(std::make_shared<const NetworkMember>(std::move(member)));

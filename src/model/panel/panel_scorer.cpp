@@ -16,7 +16,7 @@ void PanelModel::take_settings(const PanelSettings& chosen) {
 
 void PanelModel::take_network(std::shared_ptr<const NetworkMember> member) {
   network = std::move(member);
-  voice = network ? network->network.voice : 0;
+  voice = network ? network->network.voice * network->network.voice : 0;
   network_tail = network ? network->tail : TailCurve{};
   warm_up = static_cast<std::size_t>(settings.lags);
   if (network) warm_up = std::max(warm_up, static_cast<std::size_t>(network->network.parameters.settings.rows) - 1);
@@ -26,13 +26,14 @@ PanelScorer::PanelScorer(std::shared_ptr<const PanelModel> model) : model_(std::
   const std::size_t k = model_->sensors();
   past_.assign(model_->warm_up * k, 0);
   for (auto* v : {&parts_.z, &parts_.relation, &parts_.var, &parts_.network, &parts_.expected, &residual_, &whitened_,
-                  &correction_})
+                  &left_over_})
     v->assign(k, 0);
   missing_.assign(k, 0);
   if (model_->network) {
     const auto& p = model_->network->network.parameters;
     prepare_relation(p, work_);
-    network_in_.resize(static_cast<std::size_t>(p.settings.rows) * k);
+    recent_.resize(static_cast<std::size_t>(p.settings.rows) * k);
+    network_in_.resize(recent_.size());
     network_out_.resize(k);
   }
 }
@@ -102,25 +103,31 @@ void PanelScorer::network_parts() {
   const PanelModel& m = *model_;
   const NetworkMember& member = *m.network;
   const std::size_t k = m.sensors();
-  for (std::size_t i = 0; i < k; ++i)
-    network_in_[i] = static_cast<float>(std::clamp(parts_.z[i], -m.settings.clip, m.settings.clip));
-  for (std::size_t i = k; i < network_in_.size(); ++i) network_in_[i] = static_cast<float>(past_[i - k]);
+  for (std::size_t i = 0; i < k; ++i) recent_[i] = std::clamp(parts_.z[i], -m.settings.clip, m.settings.clip);
+  std::copy_n(past_.begin(), recent_.size() - k, recent_.begin() + static_cast<std::ptrdiff_t>(k));
+  std::transform(recent_.begin(), recent_.end(), network_in_.begin(), [](double v) { return static_cast<float>(v); });
+  member.linear.left_over(recent_, parts_.z, left_over_);
   relation_forward<float>(member.network.parameters, work_, network_in_, network_out_);
   for (std::size_t i = 0; i < k; ++i) {
-    correction_[i] = missing_[i] != 0 ? 0 : member.network.gate[i] * static_cast<double>(network_out_[i]);
+    left_over_[i] -= member.network.gate[i] * static_cast<double>(network_out_[i]);
+    if (missing_[i] != 0) left_over_[i] = 0;
   }
   for (std::size_t i = 0; i < k; ++i) {
     double whitened = 0;
-    for (std::size_t j = 0; j < k; ++j) whitened += member.precision(i, j) * (parts_.relation[j] - correction_[j]);
-    parts_.network[i] = (parts_.relation[i] - correction_[i]) * whitened;
+    for (std::size_t j = 0; j < k; ++j) whitened += member.precision(i, j) * left_over_[j];
+    parts_.network[i] = left_over_[i] * whitened;
   }
 }
 
+// What a sensor should show given the others: by the network where it has a voice for that sensor, else by the linear
+// relation.
 void PanelScorer::expectation() {
   const PanelModel& m = *model_;
   for (std::size_t i = 0; i < m.sensors(); ++i) {
-    const double left_over = (parts_.relation[i] - correction_[i]) / std::sqrt(m.precision(i, i)) * m.residual_scale[i];
-    parts_.expected[i] = (parts_.z[i] - left_over) * m.deviation[i] + m.mean[i];
+    const bool by_network = m.network && m.network->network.gate[i] > 0;
+    const double left = by_network ? left_over_[i] * m.network->linear.scale[i]
+                                   : parts_.relation[i] / std::sqrt(m.precision(i, i)) * m.residual_scale[i];
+    parts_.expected[i] = (parts_.z[i] - left) * m.deviation[i] + m.mean[i];
   }
 }
 

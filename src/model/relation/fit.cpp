@@ -1,4 +1,4 @@
-// Training of the relation network: Adam with a cosine rate on the rows before the held-out ones, early stopping, then
+// Training of the relation network: AdamW with a cosine rate on the rows before the held-out ones, early stopping, then
 // a gate a sensor and the network's voice from rows that took no part.
 #include <fmt/core.h>
 
@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <future>
+#include <limits>
 #include <numbers>
 #include <numeric>
 #include <random>
@@ -17,8 +18,11 @@
 namespace anomctl {
 namespace {
 
-constexpr double kTargetClip = 8;        // deviations; a few wild residuals must not steer the fit
-constexpr double kStopShare = 0.15;      // of the training rows, the last ones: they stop it
+constexpr double kTargetClip = 8;    // deviations; a few wild residuals must not steer the fit
+constexpr double kStopShare = 0.15;  // of each segment of the training rows, its last ones: they stop it
+constexpr std::size_t kStopSegments = 4;
+constexpr double kWeightDecay = 0.1;  // decoupled (Loshchilov and Hutter 2019): slow sensors invite chance relations
+constexpr std::size_t kRowsAnEpoch = 8192;  // drawn anew each epoch, so that long data sets cost no more
 constexpr std::size_t kChunks = 4;       // a batch is always summed in four parts, so that threads do not change a bit
 constexpr std::size_t kGateBlocks = 12;  // for the gates' standard errors
 constexpr double kLeastGain = 1e-4;      // of the stopping loss
@@ -97,12 +101,13 @@ class Trainer {
     const double first = 1 - std::pow(0.9, steps_), second = 1 - std::pow(0.999, steps_);
     const auto step_size = static_cast<float>(rate * std::sqrt(second) / first);
     const auto epsilon = static_cast<float>(1e-8 * std::sqrt(second));
+    const auto shrink = static_cast<float>(rate * kWeightDecay);
     for (std::size_t i = 0; i < mean_.size(); ++i) {
       float g = 0;
       for (const Chunk& c : chunks_) g += c.gradient[i];
       mean_[i] = 0.9F * mean_[i] + 0.1F * g;
       square_[i] = 0.999F * square_[i] + 0.001F * g * g;
-      p_.values[i] -= step_size * mean_[i] / (std::sqrt(square_[i]) + epsilon);
+      p_.values[i] -= step_size * mean_[i] / (std::sqrt(square_[i]) + epsilon) + shrink * p_.values[i];
     }
   }
 
@@ -217,23 +222,31 @@ RelationNetwork fit_relation(const Matrix<float>& inputs, const Matrix<float>& r
                              const RelationSettings& settings) {
   const Rows rows{inputs, residual, start};
   const auto cut = static_cast<std::size_t>(static_cast<double>(usable.size()) * (1 - holdout));
-  const auto stop_from = static_cast<std::size_t>(static_cast<double>(cut) * (1 - kStopShare));
+  // What stops the training is taken from several times, each the end of a segment: a plant that wanders slowly is at
+  // another place at each, and one piece would tell of one place only.
+  std::vector<std::int64_t> order, stopping;
+  for (std::size_t b = 0; b < kStopSegments; ++b) {
+    const std::size_t from = cut * b / kStopSegments, to = cut * (b + 1) / kStopSegments;
+    const std::size_t stop = to - static_cast<std::size_t>(static_cast<double>(to - from) * kStopShare);
+    const auto at = [&](std::size_t i) { return usable.begin() + static_cast<std::ptrdiff_t>(i); };
+    order.insert(order.end(), at(from), at(stop));
+    stopping.insert(stopping.end(), at(stop), at(to));
+  }
   RelationNetwork n;
   const std::size_t k = inputs.cols();
   n.gate.assign(k, 0);
   n.explained.assign(k, 0);
-  if (settings.epochs == 0 || k < 2 || stop_from < static_cast<std::size_t>(settings.batch)) return n;
+  if (settings.epochs == 0 || k < 2 || order.size() < static_cast<std::size_t>(settings.batch)) return n;
 
   n.parameters = make_relation_parameters<float>(
       settings, choose_neighbours(rows, usable.first(cut), static_cast<std::size_t>(settings.neighbours)),
       settings.seed);
   Trainer trainer(rows, n.parameters);
-  std::vector<std::int64_t> order(usable.begin(), usable.begin() + static_cast<std::ptrdiff_t>(stop_from));
-  const auto stopping = usable.subspan(stop_from, cut - stop_from);
   std::mt19937_64 random(settings.seed + 1);
   const auto begin = std::chrono::steady_clock::now();
   std::vector<float> best = n.parameters.values;
-  double best_loss = trainer.loss(stopping);
+  // The first epochs may be worse than no network at all: the gates judge that, not this.
+  double best_loss = std::numeric_limits<double>::infinity();
   std::int64_t waited = 0;
   for (std::int64_t epoch = 0; epoch < settings.epochs && waited <= settings.patience; ++epoch) {
     for (std::size_t i = order.size(); i > 1; --i)
@@ -242,8 +255,8 @@ RelationNetwork fit_relation(const Matrix<float>& inputs, const Matrix<float>& r
         settings.learning_rate * 0.5 *
         (1 + std::cos(std::numbers::pi * static_cast<double>(epoch) / static_cast<double>(settings.epochs)));
     const auto batch = static_cast<std::size_t>(settings.batch);
-    for (std::size_t i = 0; i + batch <= order.size(); i += batch)
-      trainer.step(std::span(order).subspan(i, batch), rate);
+    const std::size_t seen = std::min(order.size(), kRowsAnEpoch);
+    for (std::size_t i = 0; i + batch <= seen; i += batch) trainer.step(std::span(order).subspan(i, batch), rate);
     const double loss = trainer.loss(stopping);
     if (!std::isfinite(loss)) break;
     ++waited;

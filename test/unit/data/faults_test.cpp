@@ -80,7 +80,7 @@ TEST_CASE("faults: text and back", "[faults]") {
 TEST_CASE("faults: each kind does what it says, and only then and there", "[faults]") {
   const Rows clean = rows_with("stuck:ramp@1h+1s");
   CHECK(clean.truth.empty());
-  for (const char* kind : {"offset", "drift", "stuck", "spike", "leak", "phase", "noise"}) {
+  for (const char* kind : {"offset", "drift", "stuck", "spike", "leak", "phase", "noise", "replay"}) {
     const Rows rows = rows_with(std::string(kind) + ":ramp@100s+50s");
     INFO(kind);
     REQUIRE(rows.truth.size() == 1);
