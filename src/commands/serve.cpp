@@ -16,9 +16,10 @@ int serve_bundles(const ServeSettings& options, Context& context) {
   parts.version = program_version();
   parts.on_listening = [&](const ServerPorts& ports) {
     const char* scheme = options.tls.enabled() ? "https" : "http";
-    context.text(fmt::format("serving on {}://{}:{}/v2", scheme, options.host, ports.http));
-    if (ports.metrics > 0)
-      context.text(fmt::format("metrics on {}://{}:{}/metrics", scheme, options.host, ports.metrics));
+    const bool is_v6 = options.host.find(':') != std::string::npos;
+    const std::string host = is_v6 ? "[" + options.host + "]" : options.host;
+    context.text(fmt::format("serving on {}://{}:{}/v2", scheme, host, ports.http));
+    if (ports.metrics > 0) context.text(fmt::format("metrics on {}://{}:{}/metrics", scheme, host, ports.metrics));
     context.result["http_port"] = ports.http;
     context.result["metrics_port"] = ports.metrics;
   };

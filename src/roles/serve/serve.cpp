@@ -174,6 +174,7 @@ bool run_server(const ServeSettings& settings, const ServeParts& parts, std::sto
   service.would_refuse = [&access](const HttpRequest& header, Scope scope) { return access.refuses(header, scope); };
   HttpServerSettings http_settings = server_settings(settings, metrics);
   http_settings.without_body = [&service](const HttpRequest& header) { return service.refuses(header); };
+  std::string tls_seen = tls_content(settings.tls);  // before it is read, so that no change goes unseen
   HttpServer server(http_settings, [&service](HttpRequest request, Reply reply) {
     service.handle(std::move(request), std::move(reply));
   });
@@ -206,7 +207,6 @@ bool run_server(const ServeSettings& settings, const ServeParts& parts, std::sto
 
   std::vector<HttpServer*> servers{&server};
   if (metrics_server) servers.push_back(metrics_server.get());
-  std::string tls_seen = tls_content(settings.tls);
   Nanoseconds looked = system_clock().steady();
   for (int seen = hangups; !wait_for_stop(stop, 200);) {
     if (settings.watch.ns > 0 && system_clock().steady() - looked >= settings.watch.ns) {
