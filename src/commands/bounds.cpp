@@ -4,6 +4,7 @@
 
 #include "anomctl/core/error.h"
 #include "anomctl/core/fields.h"
+#include "anomctl/core/text.h"
 
 namespace anomctl {
 namespace {
@@ -15,21 +16,16 @@ bool holds(double value, const Bound& bound) {
   return value >= bound.limit;
 }
 
-std::string trimmed(const std::string& text) {
-  const auto first = text.find_first_not_of(" \t");
-  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
 }  // namespace
 
 Bound parse_bound(const std::string& text) {
   const auto at = text.find_first_of("<>");
   Bound bound;
-  bound.text = trimmed(text);
+  bound.text = trim(text);
   if (at != std::string::npos && at > 0) {
-    bound.metric = trimmed(text.substr(0, at));
+    bound.metric = trim(std::string_view(text).substr(0, at));
     bound.sign = text.substr(at, at + 1 < text.size() && text[at + 1] == '=' ? 2 : 1);
-    const auto number = trimmed(text.substr(at + bound.sign.size()));
+    const std::string number(trim(std::string_view(text).substr(at + bound.sign.size())));
     try {
       parse_value(number, bound.limit);
       if (!bound.metric.empty() && !number.empty()) return bound;

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 
-#include "anomctl/core/config.h"
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
 #include "anomctl/data/data_set.h"
 #include "anomctl/detection/bundle.h"
 #include "anomctl/registry/run_bundle.h"
 #include "anomctl/registry/run_store.h"
+#include "commands/command_settings.h"
 #include "commands/create_datasets.h"
 #include "commands/evaluate.h"
 #include "commands/evaluate/evaluation.h"
@@ -21,13 +21,6 @@ namespace anomctl {
 namespace {
 
 constexpr const char* kChallenger = "challenger";
-
-template <class O>
-O settings_of(const std::string& command, const TomlFile& file) {
-  O options;
-  resolve(describe(options), {command, &file, process_environment(), {}});
-  return options;
-}
 
 // The eval rows of the data set as a detector judges them, at its own limit.
 Judgement opinion(const fs::path& folder, const DataSet& set, Context& context) {

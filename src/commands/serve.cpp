@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "anomctl/detection/bundle.h"
+#include "anomctl/io/net/http.h"
 #include "commands/help.h"
 #include "commands/open_model.h"
 
@@ -16,8 +17,7 @@ int serve_bundles(const ServeSettings& options, Context& context) {
   parts.version = program_version();
   parts.on_listening = [&](const ServerPorts& ports) {
     const char* scheme = options.tls.enabled() ? "https" : "http";
-    const bool is_v6 = options.host.find(':') != std::string::npos;
-    const std::string host = is_v6 ? "[" + options.host + "]" : options.host;
+    const std::string host = host_in_url(options.host);
     context.text(fmt::format("serving on {}://{}:{}/v2", scheme, host, ports.http));
     if (ports.metrics > 0) context.text(fmt::format("metrics on {}://{}:{}/metrics", scheme, host, ports.metrics));
     context.result["http_port"] = ports.http;

@@ -7,9 +7,10 @@
 #include <mutex>
 #include <thread>
 
-#include "anomctl/core/config.h"
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
+#include "anomctl/io/net/http.h"
+#include "commands/command_settings.h"
 #include "commands/demo/local_broker.h"
 #include "commands/generate.h"
 #include "commands/help.h"
@@ -23,13 +24,6 @@ namespace {
 
 constexpr const char* kStoreFile = "anomctl.store";  // where manage.store names none
 const std::vector<std::string> kRoles = {"serve", "manage", "generate"};
-
-template <class O>
-O settings_of(const std::string& role, const TomlFile& file) {
-  O options;
-  resolve(describe(options), {role, &file, process_environment(), {}});
-  return options;
-}
 
 std::vector<std::string> roles_of(const UpOptions& options, const TomlFile& file) {
   for (const std::string& role : options.roles)
@@ -91,7 +85,7 @@ int run(const UpOptions& options, Context& context) {
       parts.make_model = [&](const Bundle& bundle) { return open_model(bundle, serve.device, 1); };
       parts.version = program_version();
       parts.on_listening = [&](const ServerPorts& ports) {
-        say(fmt::format("serve: http://{}:{}/v2", serve.host, ports.http));
+        say(fmt::format("serve: http://{}:{}/v2", host_in_url(serve.host), ports.http));
       };
       if (!run_server(serve, parts, running.token())) throw failed("requests were left unanswered");
     });

@@ -69,7 +69,7 @@ void BackgroundMirror::work(std::stop_token stop) {
     }
     const bool sent = try_once(stop);
     failed_before = !sent;
-    if (sent) backoff = Backoff(milliseconds(500), seconds(30));
+    if (sent) backoff.reset();
     const std::lock_guard lock(mutex_);
     if (!sent) changed_ = true;
     if (last) {

@@ -5,15 +5,10 @@
 #include <random>
 
 #include "anomctl/core/error.h"
+#include "anomctl/core/text.h"
 
 namespace anomctl {
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
-  return text;
-}
 
 std::string unquoted(std::string_view text) {
   if (text.size() < 2 || text.front() != text.back() || (text.front() != '\'' && text.front() != '"'))
@@ -56,9 +51,9 @@ std::map<std::string, std::string> parse_flat_yaml(std::string_view text) {
     const auto end = text.find('\n');
     const auto line = text.substr(0, end);
     text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
-    if (trimmed(line).empty() || trimmed(line).front() == '#') continue;
+    if (trim(line).empty() || trim(line).front() == '#') continue;
     if (line.front() == ' ') {  // the rest of a folded scalar
-      if (last) *last += " " + std::string(trimmed(line));
+      if (last) *last += " " + std::string(trim(line));
       continue;
     }
     const auto colon = line.find(':');
@@ -66,8 +61,8 @@ std::map<std::string, std::string> parse_flat_yaml(std::string_view text) {
       last = nullptr;
       continue;
     }
-    last = &raw[std::string(trimmed(line.substr(0, colon)))];
-    *last = trimmed(line.substr(colon + 1));
+    last = &raw[std::string(trim(line.substr(0, colon)))];
+    *last = trim(line.substr(colon + 1));
   }
   for (auto& [key, value] : raw) value = value == "null" ? "" : unquoted(value);
   return raw;

@@ -11,6 +11,7 @@
 
 #include "anomctl/core/error.h"
 #include "anomctl/core/files.h"
+#include "anomctl/core/text.h"
 
 namespace anomctl {
 
@@ -74,7 +75,6 @@ char guess_delimiter(const fs::path& path);
 std::optional<double> parse_number(std::string_view cell);
 // Empty, or a word that stands for no value: nan, na, n/a, null, none, - (any case).
 bool is_missing_cell(std::string_view cell);
-std::string_view trim(std::string_view text);
 // A cell for a message: quoted, shortened, control characters shown as '?'.
 std::string shown(std::string_view cell);
 

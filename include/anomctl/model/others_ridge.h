@@ -21,16 +21,14 @@ struct OthersRidge {
   // of each sensor in units of `scale`.
   void left_over(std::span<const double> inputs, std::span<const double> z, std::span<double> out) const;
 
-  // Takes `scale` from these rows (shapes as in fit_others_ridge); `floor` is the least.
-  void rescale(const Matrix<double>& inputs, const Matrix<double>& z, double floor);
-
   Json to_json() const;
   // Checks every size and number; throws Error(bad_input).
   static OthersRidge from_json(const Json& json, std::size_t sensors, std::size_t rows);
 };
 
-// inputs: (n, k * l), one line of left_over's inputs a row; z: (n, k). `ridge` is the penalty a row; scale is that of
-// these rows.
-OthersRidge fit_others_ridge(const Matrix<double>& inputs, const Matrix<double>& z, double ridge, double floor);
+// inputs: (n, k * l), one line of left_over's inputs a row; z: (n, k). Coefficients from the first `fitted` rows, `ridge`
+// the penalty a row; scale from all rows, `floor` the least.
+OthersRidge fit_others_ridge(const Matrix<double>& inputs, const Matrix<double>& z, std::size_t fitted, double ridge,
+                             double floor);
 
 }  // namespace anomctl

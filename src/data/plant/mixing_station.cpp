@@ -69,10 +69,6 @@ class MixingStation : public PlantModel {
   }
 
  private:
-  static double between(FaultRandom& random, double lo, double hi) { return lo + (hi - lo) * random.uniform(); }
-  static void follow(double& value, double target, double time_constant) {
-    value += (target - value) * kDt / time_constant;
-  }
   // One step of a process that returns to `mean` within `time_constant` and has the standard deviation `deviation`.
   static void wander(FaultRandom& random, double& value, double mean, double time_constant, double deviation) {
     value += (mean - value) * kDt / time_constant + deviation * std::sqrt(2 * kDt / time_constant) * random.normal();

@@ -19,6 +19,11 @@ class PlantModel {
   virtual void set_leak(double share) = 0;
 };
 
+// Even between lo and hi.
+inline double between(FaultRandom& random, double lo, double hi) { return lo + (hi - lo) * random.uniform(); }
+// One row towards `target`, first order; the time constant counts rows.
+inline void follow(double& value, double target, double time_constant) { value += (target - value) / time_constant; }
+
 // The columns that show a leak.
 const std::vector<std::string>& pump_loop_leak_shows();
 const std::vector<Column>& pump_loop_columns();

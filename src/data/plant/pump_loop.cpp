@@ -59,11 +59,6 @@ class PumpLoop : public PlantModel {
   }
 
  private:
-  static double between(FaultRandom& random, double lo, double hi) { return lo + (hi - lo) * random.uniform(); }
-  static void follow(double& value, double target, double time_constant) {
-    value += (target - value) * kDt / time_constant;
-  }
-
   void schedule(FaultRandom& random) {
     if (time_ >= next_demand_) {
       demand_ = between(random, 55, 105);

@@ -5,21 +5,9 @@
 #include <thread>
 
 #include "anomctl/core/error.h"
+#include "io/influx/reason.h"
 
 namespace anomctl {
-namespace {
-
-// "unauthorized access" of {"code": .., "message": ..}, or the status.
-std::string reason_of(const HttpResponse& answer) {
-  std::string message;
-  try {
-    message = Json::parse(answer.body, "InfluxDB's answer").string_or("message", "");
-  } catch (const Error&) {  // not JSON: a proxy's page, perhaps
-  }
-  return message.empty() ? fmt::format("HTTP {}", answer.status) : fmt::format("HTTP {}: {}", answer.status, message);
-}
-
-}  // namespace
 
 InfluxClient::InfluxClient(const InfluxServerSettings& settings, const HttpClientSettings& http)
     : settings_(settings), http_(settings.influx_url, http) {
@@ -37,7 +25,7 @@ Json InfluxClient::call(const char* method, const std::string& target, const Jso
   }
   const HttpResponse answer = http_.send(request);
   if (answer.status != wanted) {
-    const std::string text = fmt::format("InfluxDB {}: {}: {}", settings_.influx_url, what, reason_of(answer));
+    const std::string text = fmt::format("InfluxDB {}: {}: {}", settings_.influx_url, what, influx_reason(answer));
     throw failed(answer.status == 401 ? text + " (check influx-token-file)" : text);
   }
   return answer.body.empty() ? Json() : Json::parse(answer.body, "InfluxDB's answer");

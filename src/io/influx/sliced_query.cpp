@@ -8,6 +8,7 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/json.h"
 #include "anomctl/core/log.h"
+#include "io/influx/reason.h"
 
 namespace anomctl {
 namespace {
@@ -24,17 +25,6 @@ HttpClientSettings http_settings(const InfluxReadSettings& settings) {
   http.timeout = seconds(60);
   http.max_body_bytes = kMostBytes;
   return http;
-}
-
-std::string message_of(const HttpResponse& answer) {
-  std::string message;
-  try {
-    message = Json::parse(answer.body, "InfluxDB's answer").string_or("message", "");
-  } catch (const Error&) {  // not JSON: a proxy's page, perhaps
-  }
-  for (char& c : message)
-    if (c == '\n' || c == '\r') c = ' ';
-  return message.empty() ? fmt::format("HTTP {}", answer.status) : fmt::format("HTTP {}: {}", answer.status, message);
 }
 
 // An error after the answer has begun comes as a last table with the columns error and reference.
@@ -102,9 +92,9 @@ std::string SlicedQuery::ask(Nanoseconds stop, std::string& answer) {
     if (error.code() != ExitCode::unreachable) throw;
     return error.what();
   }
-  if (response.status == 429 || response.status >= 500) return message_of(response);
+  if (response.status == 429 || response.status >= 500) return influx_reason(response);
   if (response.status != 200) {
-    const std::string text = fmt::format("{}: {}", where_, message_of(response));
+    const std::string text = fmt::format("{}: {}", where_, influx_reason(response));
     if (response.status == 401) throw failed(text + " (check influx-token-file)");
     throw failed(response.status == 404 ? text + " (is it there, and may this token read it?)" : text);
   }

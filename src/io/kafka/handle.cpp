@@ -8,6 +8,7 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/files.h"
 #include "anomctl/core/log.h"
+#include "anomctl/core/text.h"
 
 namespace anomctl::kafka {
 namespace {
@@ -20,26 +21,20 @@ void set(rd_kafka_conf_t* conf, const std::string& where, const std::string& key
   throw UsageError(fmt::format("{}: {}", where, why.data()));
 }
 
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
-
 void read_settings(rd_kafka_conf_t* conf, const fs::path& path) {
   if (path.empty()) return;
   const std::string text = read_file(path, kMostSettings);
   int number = 0;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
-    const std::string_view line = trimmed(std::string_view(text).substr(at, end - at));
+    const std::string_view line = trim(std::string_view(text).substr(at, end - at));
     at = end + 1;
     ++number;
     if (line.empty() || line.front() == '#') continue;
     const std::size_t equals = line.find('=');
     const std::string where = fmt::format("{}:{}", path.string(), number);
     if (equals == std::string_view::npos) throw UsageError(fmt::format("{}: expected NAME=VALUE", where));
-    set(conf, where, std::string(trimmed(line.substr(0, equals))), std::string(trimmed(line.substr(equals + 1))));
+    set(conf, where, std::string(trim(line.substr(0, equals))), std::string(trim(line.substr(equals + 1))));
   }
 }
 

@@ -1,5 +1,7 @@
 #include "anomctl/io/net/http.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <cctype>
 
@@ -146,6 +148,26 @@ std::optional<std::string> query_value(std::string_view query, std::string_view 
     query.remove_prefix(amp + 1);
   }
   return std::nullopt;
+}
+
+bool is_loopback(std::string_view host) {
+  const std::string name(host);
+  in_addr v4{};
+  in6_addr v6{};
+  if (inet_pton(AF_INET, name.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24U) == 127;
+  if (inet_pton(AF_INET6, name.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
+  return equal_ignoring_case(host, "localhost");
+}
+
+std::string host_in_url(const std::string& host) {
+  return host.find(':') == std::string::npos ? host : "[" + host + "]";
+}
+
+bool from_foreign_page(const HttpRequest& request) {
+  const std::string_view origin = request.headers.get("origin"), site = request.headers.get("sec-fetch-site");
+  const std::string own = (request.tls ? "https://" : "http://") + std::string(request.headers.get("host"));
+  return (!origin.empty() && !equal_ignoring_case(origin, own)) ||
+         (!site.empty() && site != "same-origin" && site != "none");
 }
 
 HttpResponse json_response(int status, std::string body) {

@@ -18,23 +18,6 @@ struct LeftOver {
   std::vector<std::int64_t> usable;  // ascending
 };
 
-// The regression's inputs of usable[first, last) and their targets.
-struct Lines {
-  Matrix<double> inputs, z;
-};
-Lines lines_of(const LeftOver& data, const Matrix<double>& z, std::int64_t rows, std::size_t first, std::size_t last) {
-  const std::size_t k = z.cols();
-  Lines out{Matrix<double>(last - first, static_cast<std::size_t>(rows) * k), Matrix<double>(last - first, k)};
-  std::vector<float> x(static_cast<std::size_t>(rows) * k);
-  for (std::size_t n = first; n < last; ++n) {
-    const auto at = static_cast<std::size_t>(data.usable[n]);
-    gather_relation_input(data.inputs, data.usable[n], data.start[at], rows, x);
-    std::copy(x.begin(), x.end(), out.inputs.row(n - first).begin());
-    std::copy_n(z.row(at).begin(), k, out.z.row(n - first).begin());
-  }
-  return out;
-}
-
 // Fits `linear` on all usable rows but the last `holdout` share.
 LeftOver left_over(const PanelModel& panel, const Matrix<double>& rows, std::span<const RowRange> runs,
                    std::span<const std::uint8_t> use, std::int64_t seen_rows, OthersRidge& linear) {
@@ -60,19 +43,22 @@ LeftOver left_over(const PanelModel& panel, const Matrix<double>& rows, std::spa
       if (judged && r - first + 1 >= seen_rows) out.usable.push_back(r);
     }
   }
-  const auto cut = static_cast<std::size_t>(static_cast<double>(out.usable.size()) * (1 - panel.settings.holdout));
-  const Lines fitted = lines_of(out, z, seen_rows, 0, cut);
-  linear = fit_others_ridge(fitted.inputs, fitted.z, panel.settings.ridge, panel.settings.residual_floor);
-  std::vector<float> x(static_cast<std::size_t>(seen_rows) * k);
-  std::vector<double> input(x.size()), left(k);
-  const Lines all = lines_of(out, z, seen_rows, 0, out.usable.size());
-  linear.rescale(all.inputs, all.z, panel.settings.residual_floor);
-  for (const std::int64_t r : out.usable) {
-    const auto at = static_cast<std::size_t>(r);
-    gather_relation_input(out.inputs, r, out.start[at], seen_rows, x);
-    std::copy(x.begin(), x.end(), input.begin());
-    linear.left_over(input, z.row(at), left);
-    std::transform(left.begin(), left.end(), out.residual.row(at).begin(),
+  // One line a usable row: what the regression sees, and what it is to tell.
+  const std::size_t usable = out.usable.size();
+  Matrix<double> inputs(usable, static_cast<std::size_t>(seen_rows) * k), targets(usable, k);
+  std::vector<float> x(inputs.cols());
+  for (std::size_t i = 0; i < usable; ++i) {
+    const auto at = static_cast<std::size_t>(out.usable[i]);
+    gather_relation_input(out.inputs, out.usable[i], out.start[at], seen_rows, x);
+    std::copy(x.begin(), x.end(), inputs.row(i).begin());
+    std::copy_n(z.row(at).begin(), k, targets.row(i).begin());
+  }
+  const auto cut = static_cast<std::size_t>(static_cast<double>(usable) * (1 - panel.settings.holdout));
+  linear = fit_others_ridge(inputs, targets, cut, panel.settings.ridge, panel.settings.residual_floor);
+  std::vector<double> left(k);
+  for (std::size_t i = 0; i < usable; ++i) {
+    linear.left_over(inputs.row(i), targets.row(i), left);
+    std::transform(left.begin(), left.end(), out.residual.row(static_cast<std::size_t>(out.usable[i])).begin(),
                    [](double v) { return static_cast<float>(v); });
   }
   return out;

@@ -37,8 +37,9 @@ OthersRidge OthersRidge::from_json(const Json& j, std::size_t sensors, std::size
 
 // The regressions differ only in the columns that they leave out, so the normal equations are inverted once, P = A^-1,
 // and a block O is taken out of the inverse: (A_RR)^-1 = P_RR - P_RO P_OO^-1 P_OR.
-OthersRidge fit_others_ridge(const Matrix<double>& inputs, const Matrix<double>& z, double ridge, double floor) {
-  const auto n = static_cast<Eigen::Index>(inputs.rows()), m = static_cast<Eigen::Index>(inputs.cols());
+OthersRidge fit_others_ridge(const Matrix<double>& inputs, const Matrix<double>& z, std::size_t fitted, double ridge,
+                             double floor) {
+  const auto n = static_cast<Eigen::Index>(fitted), m = static_cast<Eigen::Index>(inputs.cols());
   const auto k = static_cast<Eigen::Index>(z.cols());
   const Eigen::Index l = m / k;
   Eigen::MatrixXd gram = Eigen::MatrixXd::Zero(m + 1, m + 1), target = Eigen::MatrixXd::Zero(m + 1, k);
@@ -79,23 +80,18 @@ OthersRidge fit_others_ridge(const Matrix<double>& inputs, const Matrix<double>&
       out.coefficients(static_cast<std::size_t>(r), static_cast<std::size_t>(i)) = itself ? 0 : weights(r);
     }
   }
-  out.rescale(inputs, z, floor);
-  return out;
-}
-
-void OthersRidge::rescale(const Matrix<double>& inputs, const Matrix<double>& z, double floor) {
-  const auto n = static_cast<double>(inputs.rows());
-  std::fill(scale.begin(), scale.end(), 1.0);
-  std::vector<double> left(scale.size()), squares(left.size(), 0), means(left.size(), 0);
+  const auto rows = static_cast<double>(inputs.rows());
+  std::vector<double> left(out.scale.size()), squares(left.size(), 0), means(left.size(), 0);
   for (std::size_t r = 0; r < inputs.rows(); ++r) {
-    left_over(inputs.row(r), z.row(r), left);
+    out.left_over(inputs.row(r), z.row(r), left);
     for (std::size_t i = 0; i < left.size(); ++i) {
-      means[i] += left[i] / n;
-      squares[i] += left[i] * left[i] / n;
+      means[i] += left[i] / rows;
+      squares[i] += left[i] * left[i] / rows;
     }
   }
   for (std::size_t i = 0; i < left.size(); ++i)
-    scale[i] = std::max(std::sqrt(std::max(0.0, squares[i] - means[i] * means[i])), floor);
+    out.scale[i] = std::max(std::sqrt(std::max(0.0, squares[i] - means[i] * means[i])), floor);
+  return out;
 }
 
 }  // namespace anomctl

@@ -40,7 +40,7 @@ void validate(const DashboardSettings& settings) {
   if (!settings.page) return;
   if (settings.page_tls.cert_file.empty() != settings.page_tls.key_file.empty())
     throw UsageError("page_tls_cert_file and page_tls_key_file belong together: give both or none");
-  const bool local = settings.page_host == "::1" || is_loopback_host(settings.page_host);
+  const bool local = is_loopback(settings.page_host);
   if (!local && settings.page_token_file.empty() && !settings.page_insecure)
     throw UsageError(fmt::format(
         "page_host {} is reachable from other machines and nobody would be asked who he is: ask for API tokens with "
@@ -77,7 +77,7 @@ Dashboard::Dashboard(const DashboardSettings& settings, fs::path store) {
   validate(settings);
   if (!has_page())
     throw UsageError("this program was built without the page (ANOMCTL_PAGE=OFF): --page false goes without it");
-  const bool local = settings.page_host == "::1" || is_loopback_host(settings.page_host);
+  const bool local = is_loopback(settings.page_host);
   if (!local && !settings.page_tls.enabled() && !settings.page_token_file.empty())
     log_warning(
         "API tokens travel in plain text to {}: use --page-tls-cert-file and --page-tls-key-file, or a proxy "
@@ -107,9 +107,8 @@ void Dashboard::attach(ManageParts& parts) {
 
 std::string Dashboard::url() const {
   const DashboardSettings& settings = impl_->settings;
-  const bool v6 = settings.page_host.find(':') != std::string::npos;
-  return fmt::format("{}://{}{}{}:{}/", settings.page_tls.enabled() ? "https" : "http", v6 ? "[" : "",
-                     settings.page_host, v6 ? "]" : "", impl_->server->port());
+  return fmt::format("{}://{}:{}/", settings.page_tls.enabled() ? "https" : "http", host_in_url(settings.page_host),
+                     impl_->server->port());
 }
 
 }  // namespace anomctl

@@ -12,7 +12,8 @@
 
 namespace anomctl::dashboard {
 
-bool is_loopback_host(std::string_view host);  // "localhost", "127.0.0.1:8090", "[::1]:8090"
+// Of a Host field: "localhost", "127.0.0.1:8090", "[::1]:8090".
+bool is_loopback_host(std::string_view host);
 
 class PageGuard {
  public:

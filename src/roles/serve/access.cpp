@@ -38,16 +38,6 @@ std::string_view bearer(const HttpRequest& request) {
   return begin == std::string_view::npos ? std::string_view() : field.substr(begin);
 }
 
-// A browser says so. Without tokens a page that the operator visits could else unload a model on loopback.
-bool from_foreign_page(const HttpRequest& request) {
-  const std::string_view site = request.headers.get("sec-fetch-site");
-  if (site == "cross-site" || site == "same-site") return true;
-  const std::string_view origin = request.headers.get("origin");
-  if (origin.empty()) return false;
-  const std::size_t host = origin.find("://");
-  return host == std::string_view::npos || origin.substr(host + 3) != request.headers.get("host");
-}
-
 }  // namespace
 
 Access::Access(fs::path token_file, bool certificates) : file_(std::move(token_file)), certificates_(certificates) {
@@ -108,7 +98,8 @@ void Access::reload(bool only_changed) {
 }
 
 void Access::decide(const HttpRequest& request, Scope scope, Decided decided) {
-  if (from_foreign_page(request) && scope == Scope::admin)
+  // Without tokens a page that the operator visits could else unload a model on loopback.
+  if (scope == Scope::admin && from_foreign_page(request))
     return decided(refuse(403, "a page of another site may not change what is served"));
   if (scope == Scope::none || (file_.empty() && !certificates_)) return decided({request.client_name, std::nullopt});
   const auto known = tokens();

@@ -7,6 +7,7 @@
 
 #include "anomctl/core/files.h"
 #include "anomctl/core/log.h"
+#include "anomctl/core/text.h"
 #include "anomctl/io/net/gzip.h"
 
 namespace anomctl::serve {
@@ -25,12 +26,6 @@ std::string request_id(const HttpRequest& request) {
   return harmless ? std::string(given) : random_hex(8);
 }
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 // Whether Accept-Encoding names gzip (or *) with a weight above 0.
 bool accepts_gzip(const HttpRequest& request) {
   std::string_view left = request.headers.get("accept-encoding");
@@ -41,12 +36,12 @@ bool accepts_gzip(const HttpRequest& request) {
     left = comma == std::string_view::npos ? std::string_view() : left.substr(comma + 1);
     bool wanted = true;
     if (const std::size_t at = coding.find(';'); at != std::string_view::npos) {
-      const std::string_view weight = trimmed(coding.substr(at + 1));
+      const std::string_view weight = trim(coding.substr(at + 1));
       wanted = !weight.starts_with("q=0") || weight.find_first_of("123456789") != std::string_view::npos;
       coding = coding.substr(0, at);
     }
-    if (equal_ignoring_case(trimmed(coding), "gzip")) return wanted;
-    if (trimmed(coding) == "*") any = wanted;
+    if (equal_ignoring_case(trim(coding), "gzip")) return wanted;
+    if (trim(coding) == "*") any = wanted;
   }
   return any;
 }

@@ -1,6 +1,5 @@
 #include "anomctl/roles/serve.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <signal.h>
 
@@ -59,19 +58,6 @@ void reload_tls(const std::vector<HttpServer*>& servers) {
   } catch (const Error& e) {
     log_error("{}; the certificate before stays in use", e.what());
   }
-}
-
-// A name that only looks like one ("127.example.org") is resolved elsewhere.
-bool is_loopback(const std::string& host) {
-  in_addr v4{};
-  in6_addr v6{};
-  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24U) == 127;
-  if (inet_pton(AF_INET6, host.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
-  return host == "localhost";
-}
-
-std::string host_in_url(const std::string& host) {
-  return host.find(':') == std::string::npos ? host : "[" + host + "]";
 }
 
 std::string scheme_of(const ServeSettings& settings) { return settings.tls.enabled() ? "https" : "http"; }

@@ -12,13 +12,20 @@
 
 using namespace anomctl;
 
+namespace {
+
+// Writes what it gets to FOLDER/all, and fails the first time.
+std::string fails_once(const fs::path& folder) {
+  const std::string base = folder.string();
+  return "cat >> " + base + "/all; test -e " + base + "/seen || { touch " + base + "/seen; exit 3; }";
+}
+
+}  // namespace
+
 TEST_CASE("a command gets each alert on its standard input, and is tried again when it fails") {
   const TemporaryFolder folder;
-  const std::string base = folder.path().string();
   NotifySettings settings;
-  // Fails the first time.
-  settings.alert_command = {"cat >> " + base + "/all; test -e " + base + "/seen || { touch " + base +
-                            "/seen; exit 3; }"};
+  settings.alert_command = {fails_once(folder.path())};
   Notifier notifier(settings, {});
   notifier.tell("{\"n\":1}");
   notifier.tell("{\"n\":2}");
@@ -57,10 +64,8 @@ TEST_CASE("a receiver that is away does not hold up the end") {
 
 TEST_CASE("what waits for its next try gets it at the end") {
   const TemporaryFolder folder;
-  const std::string base = folder.path().string();
   NotifySettings settings;
-  settings.alert_command = {"cat >> " + base + "/all; test -e " + base + "/seen || { touch " + base +
-                            "/seen; exit 3; }"};
+  settings.alert_command = {fails_once(folder.path())};
   Notifier notifier(settings, {});
   notifier.tell("1");
   while (!fs::exists(folder.path() / "seen")) std::this_thread::yield();

@@ -36,7 +36,7 @@ Sample sample(std::size_t n) {
 
 TEST_CASE("a ridge a sensor on the others, as solving each by itself gives it") {
   const Sample s = sample(300);
-  const OthersRidge fitted = fit_others_ridge(s.inputs, s.z, 0.01, 0.01);
+  const OthersRidge fitted = fit_others_ridge(s.inputs, s.z, 300, 0.01, 0.01);
   for (std::size_t i = 0; i < kSensors; ++i) {
     std::vector<std::size_t> kept;
     for (std::size_t c = 0; c < kSensors * kRows; ++c) {
@@ -63,7 +63,7 @@ TEST_CASE("a ridge a sensor on the others, as solving each by itself gives it") 
 
 TEST_CASE("a sensor's own past does not reach what is left over of it") {
   const Sample s = sample(300);
-  const OthersRidge fitted = fit_others_ridge(s.inputs, s.z, 0.01, 0.01);
+  const OthersRidge fitted = fit_others_ridge(s.inputs, s.z, 300, 0.01, 0.01);
   std::vector<double> before(kSensors), after(kSensors);
   std::vector<double> inputs(s.inputs.row(7).begin(), s.inputs.row(7).end());
   const std::vector<double> z(s.z.row(7).begin(), s.z.row(7).end());

@@ -54,12 +54,17 @@ bool equal_ignoring_case(std::string_view a, std::string_view b);
 std::optional<std::string> percent_decode(std::string_view text);
 // Everything but letters, digits and "-._~" escaped.
 std::string percent_encode(std::string_view text);
-// "/v2/models/a%20b" -> {"v2", "models", "a b"}; nothing where an escape is broken or
-// the bytes are no UTF-8. A trailing '/' gives a last empty
-// segment.
+// "/v2/models/a%20b" -> {"v2", "models", "a b"}; nothing where an escape is broken or the bytes are no UTF-8. A trailing
+// '/' gives a last empty segment.
 std::optional<std::vector<std::string>> path_segments(std::string_view path);
 // The value of `name` in "a=1&b=2", unescaped.
 std::optional<std::string> query_value(std::string_view query, std::string_view name);
+// "localhost" or an address that only this machine reaches. A name that looks like one ("127.example.org") is none.
+bool is_loopback(std::string_view host);
+// A host as it stands in a URL: an IPv6 address in brackets.
+std::string host_in_url(const std::string& host);
+// Whether a browser says that a page of another origin than this server's asks.
+bool from_foreign_page(const HttpRequest& request);
 // {"error": message} with the status.
 HttpResponse error_response(int status, std::string_view message);
 HttpResponse json_response(int status, std::string body);
