@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <system_error>
 
 #include "anomctl/core/error.h"
@@ -74,6 +76,10 @@ Bundle imported(const ImportOptions& options, const Parts& parts, std::string& d
     in_file(parts.scaler, [&] { bundle.scaler = Scaler::from_json(scaler, sensors); });
   }
   bundle.weights = load_weights(parts.weights);
+  for (const auto& [name, tensor] : bundle.weights)
+    if (!std::all_of(tensor.values.begin(), tensor.values.end(), [](float v) { return std::isfinite(v); }))
+      throw input_error(fmt::format("{}: {} holds a number that is not finite, as a training that diverged leaves it",
+                                    parts.weights.string(), name));
   in_file(parts.weights, [&] { make_native_model(bundle.settings, bundle.weights); });  // checks names and shapes
   return bundle;
 }

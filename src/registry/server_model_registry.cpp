@@ -43,7 +43,7 @@ ModelVersion version_of(const Json& json) {
   version.number = whole_in(json, "version");
   version.run_id = text_in(json, "run_id");
   version.source = version.storage = text_in(json, "source");
-  version.created = whole_in(json, "creation_timestamp") * kMillisecond;
+  version.created = time_of_ms(whole_in(json, "creation_timestamp"));
   version.tags = tags_in(json);
   if (const Json* list = json.find("aliases"); list != nullptr && list->is_array())
     for (const Json& alias : list->as_array())

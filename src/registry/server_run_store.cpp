@@ -32,10 +32,8 @@ RunInfo info_of(const MlflowRun& run, const std::string& experiment) {
   info.name = run.name;
   info.experiment = experiment;
   info.status = run.status;
-  // What a server says may be any number.
-  constexpr std::int64_t kFarthest = std::numeric_limits<std::int64_t>::max() / kMillisecond;
-  info.start = std::clamp(run.start_ms, -kFarthest, kFarthest) * kMillisecond;
-  info.end = std::clamp(run.end_ms, -kFarthest, kFarthest) * kMillisecond;
+  info.start = time_of_ms(run.start_ms);
+  info.end = time_of_ms(run.end_ms);
   info.params = run.params;
   info.tags = run.tags;
   info.metrics = run.metrics;
@@ -186,7 +184,7 @@ class ServerRunStore : public RunStore {
     std::vector<MetricPoint> points;
     if (!client_.find_run(run.id)) return local_->history(run, metric);
     for (const MlflowMetric& point : client_.history(run.id, metric))
-      points.push_back({point.time_ms * kMillisecond, point.value, point.step});
+      points.push_back({time_of_ms(point.time_ms), point.value, point.step});
     return points;
   }
 
@@ -237,6 +235,11 @@ class ServerRunStore : public RunStore {
 };
 
 }  // namespace
+
+Nanoseconds time_of_ms(std::int64_t ms) {
+  constexpr std::int64_t kFarthest = std::numeric_limits<Nanoseconds>::max() / kMillisecond;
+  return std::clamp(ms, -kFarthest, kFarthest) * kMillisecond;
+}
 
 MlflowAccess tracking_access(const TrackingSettings& settings) {
   MlflowAccess access;

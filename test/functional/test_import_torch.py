@@ -138,6 +138,14 @@ ATTACKS = {
 }
 
 
+@pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf])
+def test_what_a_diverged_training_left_is_refused(anomctl, tmp_path, source, value):
+    source["recon_model.fc.bias"][1] = value
+    (tmp_path / "m.pt").write_bytes(checkpoint(source))
+    done = import_weights(anomctl, "m.pt", "s.json", code=4)
+    assert "recon_model.fc.bias" in done.err and "not finite" in done.err and not (tmp_path / "bundle").exists()
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("name", ATTACKS)
 def test_what_is_not_a_checkpoint_of_tensors_is_refused(anomctl, tmp_path, source, name):

@@ -71,6 +71,9 @@ def test_what_does_not_fit_is_said(trained, mlflow, monkeypatch):
                          ((7, k), "at least"), ((k,), "expected windows")):
         with pytest.raises(ValueError, match=words):
             model.predict(numpy.zeros(shape))
+    monkeypatch.setenv("ANOMCTL", "/bin/true")  # says nothing, and that went well
+    with pytest.raises(RuntimeError, match="no whole table of scores"):
+        model.predict(numpy.zeros((WINDOW + 1, k)))
     monkeypatch.setenv("ANOMCTL", "/no/such/anomctl")
     with pytest.raises(RuntimeError, match="environment variable ANOMCTL"):
         model.predict(numpy.zeros((WINDOW + 1, k)))

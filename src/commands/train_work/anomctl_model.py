@@ -24,7 +24,8 @@ class AnomctlModel:
         """Scores as a float64 array.
 
         model_input: windows [n, window_size + 1, k]: one score each, of its last row; or rows [m, k], an array or a
-        DataFrame with the bundle's columns in any order: one score for each row from window_size on."""
+        DataFrame with the bundle's columns in any order: one score for each row from window_size on. A score is nan
+        where there is nothing to judge: the machine is idle by the bundle's active_when."""
         if hasattr(model_input, "columns"):
             named = set(self.columns) <= set(model_input.columns)
             model_input = (model_input[self.columns] if named else model_input).to_numpy(dtype="float64")
@@ -46,7 +47,7 @@ class AnomctlModel:
 
     def _score(self, rows, block):
         """Scores by row number; nan where there is none. A pause follows every `block` rows."""
-        program = os.environ.get("ANOMCTL", "anomctl")
+        program = os.environ.get("ANOMCTL") or "anomctl"
         lines = [",".join(["time"] + ['"' + name.replace('"', '""') + '"' for name in self.columns])]
         for number, row in enumerate(rows):
             seconds = 946684800 + (number + number // block * PAUSE) * self.period
@@ -60,10 +61,13 @@ class AnomctlModel:
                                "environment variable ANOMCTL") from error
         if done.returncode != 0:
             raise RuntimeError(done.stderr.strip() or f"{program} score ended with exit code {done.returncode}")
+        header, *answers = done.stdout.splitlines() or [""]
         scores = dict.fromkeys(range(len(rows)), float("nan"))
-        for line in done.stdout.splitlines()[1:]:
+        for line in answers:
             row, score = line.split(",")[:2]
             scores[int(row)] = float(score) if score else float("nan")
+        if not header.startswith("row,score,") or not answers or int(answers[-1].split(",")[0]) != len(rows) - 1:
+            raise RuntimeError(f"{program} score gave no whole table of scores: is it anomctl, of this version?")
         return scores
 
 
