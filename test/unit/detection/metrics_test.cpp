@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "anomctl/detection/metrics_reference.h"
+#include "anomctl/detection/range_metrics.h"
 #include "support/catch.h"
 #include "support/metric_vectors.h"
 
@@ -139,4 +140,41 @@ TEST_CASE("an event that could not be judged is not held against the detector", 
   CHECK(m.judged == 0);
   CHECK_FALSE(m.events[0].judged);
   CHECK_FALSE(m.mean_delay_rows);
+}
+
+TEST_CASE("volumes under the surface and affiliation agree with TSB-AD", "[metrics]") {
+  const auto vectors = test::metric_vectors();
+  for (const auto& [name, golden] : vectors.at("series").as_object()) {
+    INFO(name);
+    const auto series = test::read_scores(name + ".test.csv");
+    for (const auto& [window, wanted] : golden.at("independent").at("vus_TSB_AD_opt_thre250").as_object()) {
+      INFO(window);
+      const auto volume =
+          volume_under_surface(series.scores, series.labels, static_cast<std::size_t>(std::stoi(window.substr(6))));
+      REQUIRE(volume);
+      CHECK(volume->roc == Approx(wanted.at("VUS_ROC").as_double()).epsilon(kExact));
+      CHECK(volume->pr == Approx(wanted.at("VUS_PR").as_double()).epsilon(kExact));
+    }
+    const auto flags = predict(series.scores, golden.at("pred_threshold_for_metrics").as_double());
+    const auto& wanted = golden.at("independent").at("affiliation_TSB_AD");
+    const auto found = affiliation(flags, series.labels);
+    REQUIRE(found);
+    CHECK(found->precision == Approx(wanted.at("Affiliation_Precision").as_double()).epsilon(kExact));
+    CHECK(found->recall == Approx(wanted.at("Affiliation_Recall").as_double()).epsilon(kExact));
+  }
+}
+
+TEST_CASE("figures over ranges say nothing where there is nothing to say", "[metrics]") {
+  const std::vector<double> scores = {0.1, 0.9, 0.4, 0.2};
+  CHECK_FALSE(volume_under_surface(scores, Flags{0, 0, 0, 0}, 10));
+  CHECK_FALSE(volume_under_surface(scores, Flags{1, 1, 1, 1}, 10));
+  CHECK_FALSE(affiliation(Flags{0, 0, 0, 0}, Flags{0, 1, 0, 0}));
+  CHECK_FALSE(affiliation(Flags{0, 1, 0, 0}, Flags{0, 0, 0, 0}));
+  const auto perfect = affiliation(Flags{0, 1, 1, 0}, Flags{0, 1, 1, 0});
+  REQUIRE(perfect);
+  CHECK(perfect->precision == Approx(1));
+  CHECK(perfect->recall == Approx(1));
+  const auto volume = volume_under_surface(scores, Flags{0, 1, 0, 0}, 0);
+  REQUIRE(volume);
+  CHECK(volume->roc == Approx(1));
 }
