@@ -178,7 +178,8 @@ std::optional<VolumeUnderSurface> volume_under_surface(std::span<const double> s
                                                        std::span<const std::uint8_t> labels, std::size_t max_buffer,
                                                        std::size_t cuts) {
   const std::vector<RowRange> events = runs_of_ones(labels);
-  const auto positives = static_cast<double>(std::count_if(labels.begin(), labels.end(), [](auto l) { return l != 0; }));
+  const auto positives =
+      static_cast<double>(std::count_if(labels.begin(), labels.end(), [](auto l) { return l != 0; }));
   if (events.empty() || positives == static_cast<double>(labels.size())) return std::nullopt;
   const Ranking ranking = rank(scores, cuts);
   VolumeUnderSurface volume;
