@@ -9,8 +9,10 @@
 #include "anomctl/detection/bundle.h"
 #include "anomctl/registry/run_bundle.h"
 #include "commands/bounds.h"
+#include "commands/evaluate/comparison.h"
 #include "commands/evaluate/evaluation.h"
 #include "commands/evaluate/plain_words.h"
+#include "commands/evaluate/seeds.h"
 #include "commands/open_model.h"
 #include "commands/report.h"
 
@@ -127,6 +129,58 @@ std::vector<fs::path> write_results(const std::vector<fs::path>& folders, const 
   return {folders.front() / "report.html", folders.front() / "scores.csv", folders.front() / "metrics.json"};
 }
 
+// Nothing where it was not asked for; as the reference judges, there is nothing to compare.
+std::vector<ComparedDetector> compared(const EvaluateOptions& options, const ComparisonInput& input, Context& context) {
+  constexpr std::size_t kManyRows = 50'000;
+  if (options.compare == "none" || options.compat == "reference") return {};
+  ComparisonInput chosen = input;
+  chosen.networks =
+      options.compare == "all" || input.set.train.values.rows() + input.set.eval.values.rows() <= kManyRows;
+  if (!chosen.networks && !input.bundle->weights.empty())
+    log_info("MTAD-GAT untrained is left out of the comparison: --compare all takes it in");
+  return compare(chosen, context.progress(), context.stop().token());
+}
+
+struct Evaluated {
+  Bundle bundle;  // with the limits
+  Limits limits;
+  Judgement judged;
+  Json figures;
+  std::vector<ComparedDetector> others;
+};
+Evaluated evaluate_bundle(const Bundle& original, const DataSet& set, const EvaluateOptions& options,
+                          Context& context) {
+  Evaluated out{adjusted(original, options), {}, {}, {}, {}};
+  const auto model = open_model(out.bundle, "auto");
+  const JudgeSettings settings{options.episodes, options.protocol == "shared",
+                               static_cast<std::size_t>(options.batch_size)};
+  out.limits = choose_limit(options, std::make_shared<const Bundle>(out.bundle), *model, set, settings, context);
+  out.bundle.thresholds = out.limits.all;
+  out.bundle.chosen_threshold = out.limits.chosen;
+  const auto bundle = std::make_shared<const Bundle>(out.bundle);
+  out.judged = judge(bundle, *model, set, settings, context.progress(), context.stop().token());
+  out.figures = figures(out.judged, set, out.limits.all.at(out.limits.chosen),
+                        {options.compat == "reference", options.legacy_pa});
+  const auto seed = static_cast<std::uint64_t>(out.bundle.provenance.int_or("seed", 0));
+  out.others = compared(options, {bundle, *model, set, out.judged, settings, true, seed}, context);
+  return out;
+}
+
+// The comparison over trainings that differ in their seed; nothing where one seed is all that was asked for.
+std::vector<ComparedDetector> over_seeds(const EvaluateOptions& options, const BundleChoice& choice,
+                                         const Evaluated& first, const DataSet& set, Context& context) {
+  if (options.seeds < 2) return {};
+  const auto store = open_run_store(options.tracking);
+  std::vector<std::vector<ComparedDetector>> all{first.others};
+  for (const RunInfo& run : runs_of_seeds(*store, *choice.run, options.seeds)) {
+    if (run.id == choice.run->id) continue;
+    const Bundle other = load_bundle(bundle_of_run(*store, run));
+    check_columns(other, set);
+    all.push_back(evaluate_bundle(other, set, options, context).others);
+  }
+  return mean_over_seeds(all);
+}
+
 void track(const EvaluateOptions& options, const RunInfo& run, const Json& figures, const Limits& limits,
            const std::string& dataset) {
   const auto writer = open_run_store(options.tracking)->open(run.id);
@@ -140,6 +194,8 @@ void track(const EvaluateOptions& options, const RunInfo& run, const Json& figur
 }  // namespace
 
 int evaluate(const EvaluateOptions& options, Context& context) {
+  if (options.seeds > 1 && (!options.bundle.empty() || options.compare == "none" || options.compat == "reference"))
+    throw UsageError("--seeds compares trained runs: it goes with neither --bundle, --compare none nor --compat");
   if (options.threshold && !options.budget.empty())
     throw UsageError("budget and threshold both say what the limit is: give one of them");
   std::vector<Bound> bounds;
@@ -153,22 +209,15 @@ int evaluate(const EvaluateOptions& options, Context& context) {
   log_info("judging data set {} with {} {}", set.name, choice.run ? "run" : "bundle",
            choice.run ? choice.run->name : choice.folder.string());
 
-  auto bundle = adjusted(original, options);
-  const auto model = open_model(bundle, "auto");
-  const JudgeSettings settings{options.episodes, options.protocol == "shared",
-                               static_cast<std::size_t>(options.batch_size)};
-  const auto limits = choose_limit(options, std::make_shared<const Bundle>(bundle), *model, set, settings, context);
+  const Evaluated found = evaluate_bundle(original, set, options, context);
+  const auto& [bundle, limits, judged, values, others] = found;
   const double threshold = limits.all.at(limits.chosen);
-  bundle.thresholds = limits.all;
-  bundle.chosen_threshold = limits.chosen;
-
-  const auto judged =
-      judge(std::make_shared<const Bundle>(bundle), *model, set, settings, context.progress(), context.stop().token());
-  const FigureSettings figure_settings{options.compat == "reference", options.legacy_pa};
-  const auto values = figures(judged, set, threshold, figure_settings);
   if (options.legacy_pa)
     log_warning("point-adjusted figures flatter: one flagged row counts for a whole event, and random scores do well");
-  const auto words = in_plain_words(values, set.period_known);
+  const auto seeds = over_seeds(options, choice, found, set, context);
+  const auto& table = seeds.empty() ? others : seeds;
+  auto words = in_plain_words(values, set.period_known);
+  if (!table.empty()) words.sentences.push_back(judgement_in_words(table, values.int_or("events", 0)));
 
   Json metrics = Json::object();
   metrics["dataset"] = set.name;
@@ -183,6 +232,8 @@ int evaluate(const EvaluateOptions& options, Context& context) {
   for (const auto& [name, value] : limits.all) metrics["thresholds"][name] = value;
   if (!limits.in_words.empty()) metrics["budget"] = limits.in_words;
   metrics["metrics"] = values;
+  metrics["comparison"] = to_json(table);
+  metrics["seeds"] = options.seeds;
   metrics["assumes_a_row_a_second"] = !set.period_known;
   metrics["in_words"] = words.headline + ". " + (words.sentences.empty() ? "" : words.sentences.front());
   for (const auto& event : events_of(judged, set).events) {
@@ -216,6 +267,7 @@ int evaluate(const EvaluateOptions& options, Context& context) {
   context.result["scores"] = files[1].string();
   context.text(words.headline + ".");
   for (const auto& sentence : words.sentences) context.text("  " + sentence);
+  for (const auto& line : comparison_lines(table)) context.text(line);
   context.text(fmt::format("Limit ({}): {:.6g}{}", limits.chosen, threshold,
                            options.threshold_method == "keep" ? ", the bundle's own"
                            : update                           ? ", written into the bundle"

@@ -31,6 +31,8 @@ struct EvaluateOptions {
   std::string protocol = "live";
   std::string compat = "none";
   bool legacy_pa = false;
+  std::string compare = "auto";
+  std::int64_t seeds = 1;
   bool update_bundle = true;
   int batch_size = 256;
   std::vector<std::string> fail_on;
@@ -59,6 +61,16 @@ struct EvaluateOptions {
     field("compat", self.compat, "reference: score, limits and figures as the Python reference computes them",
           OneOf{{"none", "reference"}});
     field("legacy_pa", self.legacy_pa, "also print point-adjusted figures (they flatter)");
+    field(
+        "compare", self.compare,
+        "the same figures for members, cheap detectors and MTAD-GAT untrained; auto leaves out what needs more passes "
+        "of MTAD-GAT where there are over 50,000 rows",
+        OneOf{{"auto", "all", "none"}});
+    field(
+        "seeds", self.seeds,
+        "judge this many trainings that differ in their seed alone, and give the mean of each figure of the comparison "
+        "with its 95 % interval",
+        Between{1, 100});
     field("update_bundle", self.update_bundle, "write the limit into the bundle");
     field("batch_size", self.batch_size, "windows judged at once", Between{1, 65'536});
     field("fail_on", self.fail_on, "bound that ends with exit code 3, for example 'pr_auc<0.6'; may be repeated");

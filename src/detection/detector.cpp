@@ -99,6 +99,7 @@ void Detector::State::take_oldest(const PanelParts* parts) {
   for (std::size_t i = 0; i < targets.size(); ++i) missing[i] = current.missing[targets[i]];
   score.scored = false;
   score.raw = score.total = kNaN;
+  score.members.fill(kNaN);
   score.forecast.clear();
   score.reconstruction.clear();
   score.actual.resize(targets.size());
@@ -130,7 +131,7 @@ Verdict Detector::State::conclude(bool has_contributions) {
   } else {
     smoothing.push(score.raw, score.per_sensor);
     score.scored = true;
-    score.total = verdict.score = smoothing.total();
+    score.total = verdict.score = score.members.back() = smoothing.total();
     ++counts.scored;
     verdict.causes =
         strongest_causes({smoothing.contribution(), score.expected, current.values, targets}, bundle->columns);
@@ -146,8 +147,11 @@ Verdict Detector::State::conclude(bool has_contributions) {
 
 void Detector::State::conclude_with_panel(Verdict& verdict) {
   double fused = opinion.score;
+  std::copy(opinion.surprise.begin(), opinion.surprise.end(), score.members.begin());
+  if (bundle->panel_voices()->voice > 0) score.members[kPanelMembers] = opinion.network_surprise;
   if (std::isfinite(score.raw)) {
     smoothing.push(score.raw, score.per_sensor);
+    score.members.back() = smoothing.total();
     const double voice = bundle->network_voice;
     fused = (1 - voice) * fused + voice * bundle->network_tail.surprise(smoothing.total());
   }

@@ -13,6 +13,7 @@
 
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
+#include "anomctl/model/mtad_gat_network.h"
 #include "anomctl/model/trainer_module.h"
 #include "mtad_gat/adam.h"
 #include "mtad_gat/checkpoint.h"
@@ -255,24 +256,6 @@ void use_threads(const TrainerOptions& options) {
 }
 
 }  // namespace
-
-TensorMap initial_weights(const MtadGatSettings& settings, std::uint64_t seed) {
-  std::mt19937_64 random(seed);
-  TensorMap out;
-  for (const WeightSpec& spec : mtad_gat_weights(settings)) {
-    Tensor t{spec.shape, {}};
-    double bound = spec.bound;
-    // torch's xavier_uniform_ with gain 1.414, the reference's start of `a`.
-    if (spec.init == WeightSpec::Init::xavier)
-      bound = 1.414 * std::sqrt(6.0 / static_cast<double>(spec.shape[0] + spec.shape[1]));
-    for (std::int64_t i = 0; i < t.size(); ++i) {
-      const double unit = static_cast<double>(random() >> 11) * 0x1p-53;
-      t.values.push_back(static_cast<float>((2 * unit - 1) * bound));
-    }
-    out[spec.name] = std::move(t);
-  }
-  return out;
-}
 
 TrainingOutput TorchTrainer::train(const MtadGatSettings& settings, const TrainerOptions& given,
                                    const TrainingInput& input) {

@@ -16,7 +16,4 @@ class TorchTrainer : public Trainer {
   std::vector<std::string> devices() const override;
 };
 
-// Fresh weights as the reference starts them, drawn from the seed, the same on every machine.
-TensorMap initial_weights(const MtadGatSettings& settings, std::uint64_t seed);
-
 }  // namespace anomctl

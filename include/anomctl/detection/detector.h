@@ -5,6 +5,7 @@
 // rule: one thread an object; the bundle and model behind it are shared and constant.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "anomctl/detection/episodes.h"
 #include "anomctl/detection/sensor_faults.h"
 #include "anomctl/detection/verdict.h"
+#include "anomctl/model/panel_memory.h"
 #include "anomctl/model/window_model.h"
 
 namespace anomctl {
@@ -39,6 +41,9 @@ struct RowScore {
   double total = 0;                             // the score
   std::vector<float> actual;                    // (o), scaled units
   std::vector<float> forecast, reconstruction;  // (o), scaled units; empty where no network was asked
+  // What each member says of the row by itself, whatever its weight: the panel's linear members, the relation network,
+  // MTAD-GAT smoothed; NaN for one that was not asked.
+  std::array<double, kPanelMembers + 2> members{};
   // Contributions to `raw`, NaN for a sensor that takes no part, and what was expected, in the sensor's unit: of the
   // targets (o), of all sensors (k) where the panel judges.
   std::vector<double> per_sensor, expected;

@@ -18,10 +18,12 @@
 // GRU layers.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "anomctl/model/mtad_gat_settings.h"
+#include "anomctl/model/tensors.h"
 
 namespace anomctl {
 
@@ -82,5 +84,7 @@ struct WeightSpec {
 };
 // All weights of the network in the order of the reference's state_dict. Requires valid settings.
 std::vector<WeightSpec> mtad_gat_weights(const MtadGatSettings& settings);
+// Fresh weights as the reference starts them, drawn from the seed, the same on every machine.
+TensorMap initial_weights(const MtadGatSettings& settings, std::uint64_t seed);
 
 }  // namespace anomctl

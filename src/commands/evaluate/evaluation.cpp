@@ -12,45 +12,18 @@
 #include "anomctl/detection/detector.h"
 #include "anomctl/detection/metrics_reference.h"
 #include "anomctl/detection/replay.h"
+#include "commands/evaluate/eval_view.h"
 
 namespace anomctl {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-// Eval as this protocol sees it, without a copy where none is needed.
-class EvalView {
- public:
-  EvalView(const DataSet& set, const JudgeSettings& settings) : part_(&set.eval) {
-    follows_train_ = settings.one_series || !set.has_meta;
-    if (!settings.one_series || set.eval.runs.size() <= 1) return;
-    joined_ = set.eval;
-    joined_.runs = {{0, static_cast<std::int64_t>(set.eval.values.rows()) - 1}};
-    part_ = &joined_;
-  }
-  EvalView(const EvalView&) = delete;
-  EvalView& operator=(const EvalView&) = delete;
-  const Part& part() const { return *part_; }
-  const Part* lead_in(const DataSet& set) const { return follows_train_ ? &set.train : nullptr; }
-
- private:
-  const Part* part_;
-  Part joined_;
-  bool follows_train_ = false;
-};
-
 ReplayOptions replay_options(const JudgeSettings& settings, Progress& progress, std::stop_token stop) {
   ReplayOptions options;
   options.batch = settings.batch;
   options.stop = std::move(stop);
   options.on_progress = [&progress](std::size_t done) { progress.update(static_cast<std::int64_t>(done)); };
-  return options;
-}
-
-DetectorOptions detector_options(const JudgeSettings& settings) {
-  DetectorOptions options;
-  options.episodes = settings.episodes;
-  if (settings.one_series) options.max_gap_periods = 0;
   return options;
 }
 

@@ -52,8 +52,7 @@ class LastValue : public CheapDetector {
         continue;
       }
       ++steps;
-      for (std::size_t i = 0; i < scale_.size(); ++i)
-        scale_[i] += std::pow(training.z(r, i) - training.z(r - 1, i), 2);
+      for (std::size_t i = 0; i < scale_.size(); ++i) scale_[i] += std::pow(training.z(r, i) - training.z(r - 1, i), 2);
     }
     for (double& s : scale_) s = std::max(std::sqrt(s / std::max(1.0, static_cast<double>(steps))), 0.01);
   }

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <functional>
+#include <limits>
 #include <random>
 
 #include "model/cheap/parts.h"
@@ -87,7 +87,8 @@ class WindowClusters : public CheapDetector {
   void restart() override { past_.clear(); }
   std::optional<double> push(std::span<const double> z) override {
     past_.insert(past_.end(), z.begin(), z.end());
-    if (past_.size() > kRows * z.size()) past_.erase(past_.begin(), past_.begin() + static_cast<std::ptrdiff_t>(z.size()));
+    if (past_.size() > kRows * z.size())
+      past_.erase(past_.begin(), past_.begin() + static_cast<std::ptrdiff_t>(z.size()));
     if (past_.size() < kRows * z.size() || centres_.empty()) return std::nullopt;
     return std::sqrt(nearest(centres_, past_).distance);
   }
