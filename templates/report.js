@@ -213,7 +213,7 @@ for (const e of D.episodes) {
     add(line, "i").style.setProperty("--share", Math.round(100 * c.share) + "%");
     add(line, "span", Math.round(100 * c.share) + " %", "n");
     const [actual, expected] = pair(c.actual, c.expected);
-    add(line, "span", `${actual} ${unit(c.unit)}, expected ${expected}`);
+    add(line, "span", `${actual}${c.unit ? " " + unit(c.unit) : ""}, expected ${expected}`);
   }
 }
 if (!D.episodes.length) add(add($("episodes"), "tr"), "td", "No episode was found.").colSpan = 5;
@@ -243,6 +243,16 @@ const WORDS = {
   episodes: "episodes that were found", false_episodes: "episodes that touch no labelled row",
   false_episodes_per_day: "false episodes for each day of normal operation", normal_days: "days of normal operation judged",
 };
+if (D.comparison.length === 0) $("compared").remove();
+else for (const d of D.comparison) {
+  const row = add($("comparison"), "tr", undefined, d.group === "bundle" ? "own" : undefined);
+  add(row, "td", d.name);
+  for (const k of ["pr_auc", "roc_auc", "vus_pr", "f1", "affiliation_f1", "false_episodes_per_day"]) {
+    const half = d[k + "_interval"];
+    add(row, "td", number(d[k]) + (half ? " ± " + number(half) : ""), "n");
+  }
+  add(row, "td", d.delay_seconds_median === null ? "–" : spoken(d.delay_seconds_median), "n");
+}
 for (const k in D.figures) {
   const row = add($("figures"), "tr");
   add(row, "th", k.replaceAll("_", " "));

@@ -9,6 +9,7 @@
 #include "anomctl/detection/bundle.h"
 #include "anomctl/registry/run_bundle.h"
 #include "commands/bounds.h"
+#include "commands/evaluate/causes.h"
 #include "commands/evaluate/comparison.h"
 #include "commands/evaluate/evaluation.h"
 #include "commands/evaluate/plain_words.h"
@@ -31,6 +32,15 @@ fs::path data_set_folder(const EvaluateOptions& options, const BundleChoice& cho
     if (fs::exists(options.datasets_dir / name / "eval.csv")) return options.datasets_dir / name;
   }
   return find_data_set(options.datasets_dir, options.dataset);
+}
+
+// Where the latest run is looked for: among those of the data set, if it has any.
+std::string experiment_of(const EvaluateOptions& options) {
+  if (options.dataset.empty() || !options.bundle.empty()) return "";
+  std::string experiment = options.dataset + kExperimentEnd;
+  if (options.run.starts_with('-')) return experiment;
+  if (!options.run.empty() || open_run_store(options.tracking)->list(experiment).empty()) return "";
+  return experiment;
 }
 
 void check_columns(const Bundle& bundle, const DataSet& set) {
@@ -200,8 +210,7 @@ int evaluate(const EvaluateOptions& options, Context& context) {
     throw UsageError("budget and threshold both say what the limit is: give one of them");
   std::vector<Bound> bounds;
   for (const auto& text : options.fail_on) bounds.push_back(parse_bound(text));
-  const auto experiment =
-      options.dataset.empty() || !options.run.starts_with('-') ? "" : options.dataset + kExperimentEnd;
+  const auto experiment = experiment_of(options);
   const auto choice = choose_bundle(options.bundle, options.run, options.tracking, experiment);
   const auto original = load_bundle(choice.folder);
   const auto set = load_data_set(data_set_folder(options, choice));
@@ -217,6 +226,8 @@ int evaluate(const EvaluateOptions& options, Context& context) {
   const auto seeds = over_seeds(options, choice, found, set, context);
   const auto& table = seeds.empty() ? others : seeds;
   auto words = in_plain_words(values, set.period_known);
+  const auto causes = cause_hits(judged, set);
+  if (!causes.empty()) words.sentences.push_back(causes_in_words(causes));
   if (!table.empty()) words.sentences.push_back(judgement_in_words(table, values.int_or("events", 0)));
 
   Json metrics = Json::object();
@@ -233,6 +244,7 @@ int evaluate(const EvaluateOptions& options, Context& context) {
   if (!limits.in_words.empty()) metrics["budget"] = limits.in_words;
   metrics["metrics"] = values;
   metrics["comparison"] = to_json(table);
+  metrics["causes"] = to_json(causes);
   metrics["seeds"] = options.seeds;
   metrics["assumes_a_row_a_second"] = !set.period_known;
   metrics["in_words"] = words.headline + ". " + (words.sentences.empty() ? "" : words.sentences.front());
@@ -252,7 +264,7 @@ int evaluate(const EvaluateOptions& options, Context& context) {
   if (choice.run) folders.push_back(choice.run->artifacts / kEvaluationFolder);
   if (!options.output.empty()) folders.insert(folders.begin(), options.output);
   if (folders.empty()) folders.push_back(kEvaluationFolder);
-  const auto report = report_html({bundle, set, judged, values, words, limits.chosen, threshold,
+  const auto report = report_html({bundle, set, judged, values, words, table, limits.chosen, threshold,
                                    choice.run ? choice.run->name : "", system_clock().now()});
   const auto files = write_results(folders, metrics, scores_csv(judged), report);
   // The limit of MTAD-GAT alone means nothing to a bundle whose panel judges.

@@ -200,6 +200,7 @@ std::string report_html(const ReportInput& in) {
   d["more_episodes"] = in.judgement.episodes.size() - d["episodes"].size();
   d["sensors"] = sensors(in);
   d["figures"] = in.figures;
+  d["comparison"] = to_json(in.comparison);
   d["foot"] = fmt::format("Limit {:.6g} by {}. Bundle {}, kind {}. Made by anomctl on {}.", in.threshold, in.method,
                           in.bundle.name, in.bundle.kind, format_stamp(in.made));
   std::string data = d.dump();

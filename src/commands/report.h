@@ -7,6 +7,7 @@
 #include "anomctl/core/json.h"
 #include "anomctl/data/data_set.h"
 #include "anomctl/detection/bundle.h"
+#include "commands/evaluate/comparison.h"
 #include "commands/evaluate/evaluation.h"
 #include "commands/evaluate/plain_words.h"
 
@@ -18,7 +19,8 @@ struct ReportInput {
   const Judgement& judgement;
   const Json& figures;
   const PlainWords& words;
-  std::string method;  // of the limit
+  const std::vector<ComparedDetector>& comparison;  // may be empty
+  std::string method;                               // of the limit
   double threshold = 0;
   std::string run_name;  // empty without a run
   Nanoseconds made = 0;  // when

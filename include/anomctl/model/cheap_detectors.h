@@ -41,9 +41,17 @@ class CheapDetectors {
   Matrix<double> scores(const Matrix<double>& rows, std::span<const RowRange> runs,
                         std::span<const std::uint8_t> use = {});
 
+  // How much each sensor stands out of a row, k each: |z|, and its part in the distance from the plane of the principal
+  // components. 0 for a value that is missing.
+  struct Blame {
+    std::vector<double> z_score, pca;
+  };
+  Blame blame(std::span<const double> row) const;
+
  private:
   std::vector<double> mean_, deviation_;  // k
   std::vector<NamedCheapDetector> detectors_;
+  Matrix<double> axes_;  // (components, k), of PCA
 };
 
 }  // namespace anomctl

@@ -192,7 +192,9 @@ double limit_of(std::vector<double> train) {
   }
 }
 
-Json number_or_null(const std::optional<double>& value) { return value && std::isfinite(*value) ? Json(*value) : Json(); }
+Json number_or_null(const std::optional<double>& value) {
+  return value && std::isfinite(*value) ? Json(*value) : Json();
+}
 
 // Rows that every series has a score for: one that warms up longer must not be judged on easier rows.
 Flags common_rows(const std::vector<Series>& all) {
@@ -274,8 +276,7 @@ std::vector<ComparedDetector> compare(const ComparisonInput& in, Progress& progr
     const double limit = s.group == "bundle" ? in.bundle->threshold().value_or(kNaN) : limit_of(s.train);
     out.push_back({s.name, s.group, s.eval, figures_of(s, rows, limit, in)});
   }
-  std::stable_sort(out.begin(), out.end(),
-                   [](const auto& a, const auto& b) { return ranking(a) > ranking(b); });
+  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return ranking(a) > ranking(b); });
   return out;
 }
 

@@ -37,11 +37,13 @@ std::string judgement_in_words(const std::vector<ComparedDetector>& all, std::in
   if (cheap != nullptr) {
     const double ours = ranking(*own), theirs = ranking(*cheap);
     if (close(ours, theirs))
-      text = fmt::format("Ranking rows it is no better here than the best cheap detector, {} (PR-AUC {:.3f} and {:.3f}).",
-                         cheap->name, ours, theirs);
+      text =
+          fmt::format("Ranking rows it is no better here than the best cheap detector, {} (PR-AUC {:.3f} and {:.3f}).",
+                      cheap->name, ours, theirs);
     else if (ours > theirs)
-      text = fmt::format("It ranks rows better than every cheap detector here (PR-AUC {:.3f}; the best of them, {}, {:.3f}).",
-                         ours, cheap->name, theirs);
+      text = fmt::format(
+          "It ranks rows better than every cheap detector here (PR-AUC {:.3f}; the best of them, {}, {:.3f}).", ours,
+          cheap->name, theirs);
     else
       text = fmt::format("A cheap detector ranks rows better here: {}, PR-AUC {:.3f} against {:.3f}.", cheap->name,
                          theirs, ours);
@@ -60,8 +62,7 @@ std::string judgement_in_words(const std::vector<ComparedDetector>& all, std::in
     text += fmt::format(" MTAD-GAT's training {}: {:.3f}, untrained {:.3f}.",
                         ranking(*trained) > ranking(*untrained) + 0.02 ? "shows" : "does not show here",
                         ranking(*trained), ranking(*untrained));
-  if (events < 10)
-    text += fmt::format(" All of it rests on {} labelled {}.", events, events == 1 ? "event" : "events");
+  if (events < 10) text += fmt::format(" All of it rests on {} labelled {}.", events, events == 1 ? "event" : "events");
   return text;
 }
 

@@ -171,6 +171,7 @@ CheapDetectors::CheapDetectors(const Matrix<double>& rows, std::span<const RowRa
   }
   if (training.z.rows() < kLeastRows)
     throw input_error(fmt::format("cheap detectors need {} normal rows, found {}", kLeastRows, training.z.rows()));
+  axes_ = principal_axes(training);
   detectors_.push_back({"random", std::make_unique<RandomScore>(seed)});
   detectors_.push_back({"last value", std::make_unique<LastValue>(training)});
   detectors_.push_back({"moving variance", std::make_unique<MovingVariance>(training)});
@@ -179,6 +180,21 @@ CheapDetectors::CheapDetectors(const Matrix<double>& rows, std::span<const RowRa
   detectors_.push_back({"k-means on windows", fit_window_clusters(training, seed)});
   detectors_.push_back({"PCA T2 and Q", fit_principal_components(training, 1)});
   detectors_.push_back({"PCA T2 and Q, smoothed", fit_principal_components(training, kChart)});
+}
+
+CheapDetectors::Blame CheapDetectors::blame(std::span<const double> row) const {
+  std::vector<double> z(row.size(), 0);
+  z_scores(row, mean_, deviation_, z);
+  Blame out;
+  for (const double v : z) out.z_score.push_back(std::fabs(v));
+  std::vector<double> left = z;
+  for (std::size_t c = 0; c < axes_.rows(); ++c) {
+    double along = 0;
+    for (std::size_t i = 0; i < z.size(); ++i) along += axes_(c, i) * z[i];
+    for (std::size_t i = 0; i < z.size(); ++i) left[i] -= along * axes_(c, i);
+  }
+  for (const double v : left) out.pca.push_back(v * v);
+  return out;
 }
 
 std::vector<std::string> CheapDetectors::names() const {

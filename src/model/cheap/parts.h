@@ -19,6 +19,9 @@ struct CheapTraining {
 // over its 99 % quantile on train rows; the larger of the two. lambda < 1: the EWMA of its log1p.
 std::unique_ptr<CheapDetector> fit_principal_components(const CheapTraining& training, double lambda);
 
+// Its axes, (components, k).
+Matrix<double> principal_axes(const CheapTraining& training);
+
 // Distance of the last rows, taken as one vector, from the nearest of the centres that k-means finds in train.
 std::unique_ptr<CheapDetector> fit_window_clusters(const CheapTraining& training, std::uint64_t seed);
 

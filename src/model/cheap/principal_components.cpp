@@ -40,6 +40,13 @@ class PrincipalComponents : public CheapDetector {
     t2_limit_ = std::max(quantile(std::move(t2), kControl), 1e-9);
     q_limit_ = std::max(quantile(std::move(q), kControl), 1e-9);
   }
+  Matrix<double> axes() const {
+    Matrix<double> out(static_cast<std::size_t>(axes_.rows()), static_cast<std::size_t>(axes_.cols()));
+    for (std::size_t c = 0; c < out.rows(); ++c)
+      for (std::size_t i = 0; i < out.cols(); ++i)
+        out(c, i) = axes_(static_cast<Eigen::Index>(c), static_cast<Eigen::Index>(i));
+    return out;
+  }
   void restart() override { fresh_ = true; }
   std::optional<double> push(std::span<const double> z) override {
     const auto [t2, q] = distances(z);
@@ -66,6 +73,8 @@ class PrincipalComponents : public CheapDetector {
 };
 
 }  // namespace
+
+Matrix<double> principal_axes(const CheapTraining& training) { return PrincipalComponents(training, 1).axes(); }
 
 std::unique_ptr<CheapDetector> fit_principal_components(const CheapTraining& training, double lambda) {
   return std::make_unique<PrincipalComponents>(training, lambda);
