@@ -228,7 +228,7 @@ int evaluate(const EvaluateOptions& options, Context& context) {
   auto words = in_plain_words(values, set.period_known);
   const auto causes = cause_hits(judged, set);
   if (!causes.empty()) words.sentences.push_back(causes_in_words(causes));
-  if (!table.empty()) words.sentences.push_back(judgement_in_words(table, values.int_or("events", 0)));
+  if (!table.empty()) words.sentences.push_back(judgement_in_words(table));
 
   Json metrics = Json::object();
   metrics["dataset"] = set.name;

@@ -38,8 +38,8 @@ struct ComparisonInput {
 std::vector<ComparedDetector> compare(const ComparisonInput& input, Progress& progress, std::stop_token stop);
 Json to_json(const std::vector<ComparedDetector>& detectors);
 // One plain sentence or two: does the bundle rank rows better than what is cheaper, and does training show. Empty for an
-// empty comparison. events: how many labelled ones the figures rest on.
-std::string judgement_in_words(const std::vector<ComparedDetector>& detectors, std::int64_t events);
+// empty comparison.
+std::string judgement_in_words(const std::vector<ComparedDetector>& detectors);
 // A table for the terminal, one line a detector.
 std::vector<std::string> comparison_lines(const std::vector<ComparedDetector>& detectors);
 

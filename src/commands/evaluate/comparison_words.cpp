@@ -27,7 +27,7 @@ Json to_json(const std::vector<ComparedDetector>& detectors) {
   return out;
 }
 
-std::string judgement_in_words(const std::vector<ComparedDetector>& all, std::int64_t events) {
+std::string judgement_in_words(const std::vector<ComparedDetector>& all) {
   const auto* own = best_of(all, [](const auto& d) { return d.group == "bundle"; });
   if (own == nullptr) return "";
   const auto* cheap = best_of(all, [](const auto& d) { return d.group == "cheap" && d.name != "random"; });
@@ -62,7 +62,6 @@ std::string judgement_in_words(const std::vector<ComparedDetector>& all, std::in
     text += fmt::format(" MTAD-GAT's training {}: {:.3f}, untrained {:.3f}.",
                         ranking(*trained) > ranking(*untrained) + 0.02 ? "shows" : "does not show here",
                         ranking(*trained), ranking(*untrained));
-  if (events < 10) text += fmt::format(" All of it rests on {} labelled {}.", events, events == 1 ? "event" : "events");
   return text;
 }
 
