@@ -70,7 +70,7 @@ struct CreateDatasetsOptions {
     field("timezone", self.timezone, "zone of stamps without one, in data and anomalies alike");
     field("active_when", self.active_when, "the machine is at work: 'rpm > 100 and valve < 5'; other rows are idle");
     field("settle", self.settle, "rows so soon after idle ones are idle too");
-    field("plant", self.plant, "plant: pump-loop, mixing-station or linear-plant");
+    field("plant", self.plant, "plant: pump-loop, mixing-station, linear-plant or nonlinear-plant");
     field("rows", self.rows, "plant: rows to simulate", AtLeast{100});
     field("seed", self.seed, "plant: the same seed gives the same rows");
     field("fault", self.fault,

@@ -25,7 +25,8 @@ struct GenerateOptions {
     field("split", self.split, "its part", OneOf{{"eval", "train"}});
     field("input", self.input, "a CSV file instead, with or without header; - is standard input");
     field("plant", self.plant,
-          "a simulated plant instead: pump-loop, mixing-station or linear-plant, without end unless rows says when");
+          "a simulated plant instead: pump-loop, mixing-station, linear-plant or nonlinear-plant, without end unless "
+          "rows says when");
     field("columns", self.columns, "columns of the file to send (default: all but the time)");
     GenerateSettings::fields(self.role, field);
   }

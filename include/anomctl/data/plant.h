@@ -31,6 +31,11 @@
 //
 // linear_plant (1 Hz): 12 sensors, each a fixed mixture of 4 independent sources (first-order, 60 to 1200 s) behind a lag
 // of 1 to 4 s: nothing here that a linear relation does not tell. Never idle. A leak takes the share s of x1's swing.
+//
+// nonlinear_plant (1 Hz): 6 independent sources u1..u6 (first-order, 60 to 1000 s, unit deviation), a switch that is
+// thrown every 5 to 20 minutes, and 7 sensors behind a lag of 2 s that a linear relation tells nothing or little of:
+// u1 u2, u5 u6, +-u3 by the switch, u1 or u6 by the switch, u4 + u5 held in [-1, 1], u3 squared, 2 tanh(u2 u4). Noise of
+// 0.1 on each but the switch. Never idle. A leak takes the share s of the first product.
 #pragma once
 
 #include <memory>
@@ -44,8 +49,8 @@
 
 namespace anomctl {
 
-enum class PlantKind { pump_loop, mixing_station, linear_plant };
-// "pump-loop", "mixing-station", "linear-plant". Throws UsageError.
+enum class PlantKind { pump_loop, mixing_station, linear_plant, nonlinear_plant };
+// "pump-loop", "mixing-station", "linear-plant", "nonlinear-plant". Throws UsageError.
 PlantKind parse_plant(const std::string& name);
 
 struct PlantSettings {

@@ -14,9 +14,9 @@
 namespace anomctl {
 
 struct CauseHits {
-  std::string by;                            // this bundle, z-score, PCA Q
-  std::int64_t events = 0;                   // that were found and whose cause is a sensor
-  std::int64_t first = 0, among_three = 0;   // the strongest sensor is a cause; one of the three strongest is
+  std::string by;                           // this bundle, z-score, PCA Q
+  std::int64_t events = 0;                  // that were found and whose cause is a sensor
+  std::int64_t first = 0, among_three = 0;  // the strongest sensor is a cause; one of the three strongest is
 };
 
 // This bundle first. Empty where no found event has a sensor as its known cause: the root cause, or where that is no

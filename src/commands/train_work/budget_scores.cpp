@@ -40,9 +40,12 @@ StrangerScores stranger_scores(const StrangerParts& p) {
   const auto n = static_cast<std::int64_t>(p.train.values.rows());
   std::vector<RowRange> blocks;
   if (has_network(*p.bundle)) {
-    blocks.push_back(
-        {n - std::max<std::int64_t>(1, static_cast<std::int64_t>(p.held_share * static_cast<double>(n))), n - 1});
-    out.source = fmt::format("the last {:.0f} % of the train rows, which were held out", 100 * p.held_share);
+    // The relation network keeps the panel's calibration rows from its fit, MTAD-GAT its validation rows.
+    const double share = p.bundle->runs_network() ? p.held_share : p.bundle->panel->settings.holdout;
+    const std::int64_t held = std::max<std::int64_t>(2, static_cast<std::int64_t>(share * static_cast<double>(n)));
+    blocks.push_back({n - held, n - held / 2 - 1});
+    blocks.push_back({n - held / 2, n - 1});
+    out.source = fmt::format("the last {:.0f} % of the train rows, which were held out", 100 * share);
   } else {
     for (std::int64_t b = 0; b < kBlocks; ++b) blocks.push_back({n * b / kBlocks, n * (b + 1) / kBlocks - 1});
     out.source = fmt::format("cross-fitted over {} blocks of the train rows", kBlocks);

@@ -19,7 +19,7 @@ struct StrangerParts {
   std::shared_ptr<const Bundle> bundle;  // fitted
   const Part& train;
   const std::vector<std::uint8_t>& use;  // one a row: 0 where it is labelled anomalous
-  double held_share = 0.1;               // last rows that the networks were not fitted to
+  double held_share = 0.1;               // last rows that MTAD-GAT was not fitted to
   std::stop_token stop;
 };
 // The panel is fitted anew without each of five contiguous blocks, and a gap around it, and judges that block. Networks

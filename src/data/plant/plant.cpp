@@ -26,7 +26,7 @@ struct KindFacts {
 };
 
 const KindFacts& facts(PlantKind kind) {
-  static const std::array<KindFacts, 3> kinds = {{{PlantKind::pump_loop,
+  static const std::array<KindFacts, 4> kinds = {{{PlantKind::pump_loop,
                                                    "pump-loop",
                                                    1,
                                                    "speed > 700",
@@ -72,7 +72,21 @@ const KindFacts& facts(PlantKind kind) {
                                                     {FaultKind::replay, "x4"},
                                                     {FaultKind::drift, "x7"},
                                                     {FaultKind::stuck, "x9"},
-                                                    {FaultKind::replay, "x11"}}}}};
+                                                    {FaultKind::replay, "x11"}}},
+                                                  {PlantKind::nonlinear_plant,
+                                                   "nonlinear-plant",
+                                                   1,
+                                                   "",
+                                                   {},
+                                                   nonlinear_plant_columns,
+                                                   nonlinear_plant_leak_shows,
+                                                   make_nonlinear_plant,
+                                                   {{FaultKind::replay, "product_12"},
+                                                    {FaultKind::replay, "signed_3"},
+                                                    {FaultKind::replay, "limited_45"},
+                                                    {FaultKind::stuck, "product_56"},
+                                                    {FaultKind::replay, "chosen_16"},
+                                                    {FaultKind::replay, "bent_24"}}}}};
   return kinds[static_cast<std::size_t>(kind)];
 }
 
@@ -83,7 +97,8 @@ constexpr double kLeakShare = 0.12, kLeakGrowth = 0.2;
 
 PlantKind parse_plant(const std::string& name) {
   std::string names;
-  for (const PlantKind kind : {PlantKind::pump_loop, PlantKind::mixing_station, PlantKind::linear_plant}) {
+  for (const PlantKind kind :
+       {PlantKind::pump_loop, PlantKind::mixing_station, PlantKind::linear_plant, PlantKind::nonlinear_plant}) {
     if (facts(kind).name == name) return kind;
     names += (names.empty() ? "" : ", ") + std::string(facts(kind).name);
   }

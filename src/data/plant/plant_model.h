@@ -34,5 +34,8 @@ std::unique_ptr<PlantModel> make_mixing_station(bool idle_times);  // never idle
 const std::vector<std::string>& linear_plant_leak_shows();
 const std::vector<Column>& linear_plant_columns();
 std::unique_ptr<PlantModel> make_linear_plant(bool idle_times);  // never idle
+const std::vector<std::string>& nonlinear_plant_leak_shows();
+const std::vector<Column>& nonlinear_plant_columns();
+std::unique_ptr<PlantModel> make_nonlinear_plant(bool idle_times);  // never idle
 
 }  // namespace anomctl

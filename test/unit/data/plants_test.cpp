@@ -42,7 +42,7 @@ TEST_CASE("plants: names", "[plant]") {
   CHECK(parse_plant("pump-loop") == PlantKind::pump_loop);
   CHECK(parse_plant("mixing-station") == PlantKind::mixing_station);
   CHECK(parse_plant("linear-plant") == PlantKind::linear_plant);
-  CHECK_THROWS_WITH(parse_plant("pump"), Catch::Contains("pump-loop, mixing-station, linear-plant"));
+  CHECK_THROWS_WITH(parse_plant("pump"), Catch::Contains("pump-loop, mixing-station, linear-plant, nonlinear-plant"));
 }
 
 TEST_CASE("plants: the mixing station has products, a switch and saturation", "[plant]") {
@@ -69,6 +69,27 @@ TEST_CASE("plants: the mixing station has products, a switch and saturation", "[
   CHECK(first > n / 4);
   CHECK(first < 3 * n / 4);
   CHECK(both < n / 100);
+}
+
+TEST_CASE("plants: the nonlinear plant keeps its relations and hides them from a straight line", "[plant]") {
+  CHECK(parse_plant("nonlinear-plant") == PlantKind::nonlinear_plant);
+  auto r = readings({.kind = PlantKind::nonlinear_plant, .seed = 3, .rows = 40'000});
+  double square = 0, product = 0, chosen = 0;
+  const auto n = static_cast<double>(r["u1"].size());
+  for (std::size_t i = 0; i < r["u1"].size(); ++i) {
+    const auto u = [&](const char* name) { return r[name][i] - 10; };
+    product += std::fabs(u("product_12") - u("u1") * u("u2")) / n;
+    square += std::fabs(u("square_3") - u("u3") * u("u3")) / n;
+    chosen += std::fabs(u("chosen_16") - (r["mode"][i] > 0.5 ? u("u1") : u("u6"))) / n;
+  }
+  CHECK(product < 0.4);
+  CHECK(square < 0.4);
+  CHECK(chosen < 0.3);
+  for (const char* other : {"u1", "u2", "u3", "u4", "u5", "u6", "mode"}) {
+    INFO(other);
+    CHECK(std::fabs(correlation(r["product_12"], r[other])) < 0.45);
+    CHECK(std::fabs(correlation(r["signed_3"], r[other])) < 0.45);
+  }
 }
 
 TEST_CASE("plants: a replayed sensor stays in its range and loses its relations", "[plant]") {
