@@ -7,10 +7,12 @@
 #include <limits>
 
 #include "anomctl/core/error.h"
+#include "anomctl/model/whitening.h"
 
 namespace anomctl {
 namespace {
 
+constexpr double kLargestError = 1e6;  // in spreads: squares stay finite
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 struct Moments {
@@ -31,11 +33,56 @@ Moments error_moments(const Matrix<float>& expected, const Matrix<float>& actual
   return {mean, n > 1 ? std::sqrt(sum_of_squares / n) : 0};
 }
 
-std::vector<double> checked(const Json& json, const char* key, std::size_t targets, bool positive) {
+bool is_smooth(const ScoreSettings& settings) { return settings.kind != "reference"; }
+
+void whitened_contributions(const ScoreSettings& settings, std::span<const float> forecast,
+                            std::span<const float> actual, std::span<const std::uint8_t> missing,
+                            std::span<double> contribution) {
+  static thread_local std::vector<double> error;
+  const std::size_t o = actual.size();
+  error.assign(o, 0);
+  for (std::size_t i = 0; i < o; ++i) {
+    const double e = static_cast<double>(actual[i]) - static_cast<double>(forecast[i]);
+    const bool takes_part = (missing.empty() || missing[i] == 0) && std::isfinite(e);
+    contribution[i] = takes_part ? 0 : kNaN;
+    if (takes_part)
+      error[i] =
+          std::clamp((e - settings.forecast_center[i]) / settings.forecast_spread[i], -kLargestError, kLargestError);
+  }
+  for (std::size_t i = 0; i < o; ++i) {
+    if (std::isnan(contribution[i])) continue;
+    const auto row = settings.whitening.row(i);
+    double sum = 0;
+    for (std::size_t j = 0; j < o; ++j) sum += row[j] * error[j];
+    contribution[i] = sum * sum;
+  }
+}
+
+// Mean, spread and covariance of the forecast's errors.
+void fit_whitening(ScoreSettings& settings, const HeldOutErrors& errors, double floor) {
+  const std::size_t n = errors.actual.rows(), o = errors.actual.cols();
+  Matrix<double> e(n, o);
+  settings.forecast_center.assign(o, 0);
+  settings.forecast_spread.assign(o, 0);
+  for (std::size_t i = 0; i < o; ++i) {
+    double mean = 0, square = 0;
+    for (std::size_t r = 0; r < n; ++r) {
+      e(r, i) = static_cast<double>(errors.actual(r, i)) - static_cast<double>(errors.forecast(r, i));
+      mean += e(r, i) / static_cast<double>(n);
+    }
+    for (std::size_t r = 0; r < n; ++r) square += (e(r, i) - mean) * (e(r, i) - mean) / static_cast<double>(n);
+    settings.forecast_center[i] = mean;
+    settings.forecast_spread[i] = std::max(std::sqrt(square), floor);
+    for (std::size_t r = 0; r < n; ++r) e(r, i) = (e(r, i) - mean) / settings.forecast_spread[i];
+  }
+  settings.whitening = whitening_matrix(e);
+}
+
+std::vector<double> checked(const Json& json, const char* key, std::size_t wanted, bool positive) {
   std::vector<double> values = doubles(json.at(key));
-  if (values.size() != targets) {
-    throw input_error(
-        fmt::format("score.{} has {} numbers, the model predicts {} sensors", key, values.size(), targets));
+  if (values.size() != wanted) {
+    throw input_error(fmt::format("score.{} has {} numbers, the sensors that the model predicts take {}", key,
+                                  values.size(), wanted));
   }
   for (const double v : values) {
     if (!std::isfinite(v) || (positive && v <= 0)) throw input_error(fmt::format("score.{} holds {}", key, v));
@@ -58,10 +105,13 @@ Json ScoreSettings::to_json() const {
   json["kind"] = kind;
   json["gamma"] = gamma;
   json["smoothing"] = smoothing;
-  if (kind == "normalised") {
-    json["clip"] = clip;
+  if (kind != "reference") {
     json["forecast_center"] = forecast_center;
     json["forecast_spread"] = forecast_spread;
+  }
+  if (kind == "whitened") json["whitening"] = std::vector<double>(whitening.values().begin(), whitening.values().end());
+  if (kind == "normalised") {
+    json["clip"] = clip;
     json["reconstruction_center"] = reconstruction_center;
     json["reconstruction_spread"] = reconstruction_spread;
   }
@@ -71,8 +121,8 @@ Json ScoreSettings::to_json() const {
 ScoreSettings ScoreSettings::from_json(const Json& json, std::size_t targets) {
   ScoreSettings settings;
   settings.kind = json.at("kind").as_string();
-  if (settings.kind != "reference" && settings.kind != "normalised") {
-    throw input_error(fmt::format("score.kind is '{}', known are normalised and reference", settings.kind));
+  if (settings.kind != "reference" && settings.kind != "normalised" && settings.kind != "whitened") {
+    throw input_error(fmt::format("score.kind is '{}', known are whitened, normalised and reference", settings.kind));
   }
   settings.gamma = json.at("gamma").as_double();
   settings.smoothing = json.at("smoothing").as_double();
@@ -81,11 +131,18 @@ ScoreSettings ScoreSettings::from_json(const Json& json, std::size_t targets) {
   if (!(settings.smoothing >= 0 && settings.smoothing <= 1)) {
     throw input_error(fmt::format("score.smoothing is {}, it lies between 0 and 1", settings.smoothing));
   }
+  if (is_smooth(settings)) {
+    settings.forecast_center = checked(json, "forecast_center", targets, false);
+    settings.forecast_spread = checked(json, "forecast_spread", targets, true);
+  }
+  if (settings.kind == "whitened") {
+    const std::vector<double> values = checked(json, "whitening", targets * targets, false);
+    settings.whitening = Matrix<double>(targets, targets);
+    std::copy(values.begin(), values.end(), settings.whitening.data());
+  }
   if (settings.kind == "normalised") {
     settings.clip = json.at("clip").as_double();
     if (!(settings.clip > 0)) throw input_error(fmt::format("score.clip is {}", settings.clip));
-    settings.forecast_center = checked(json, "forecast_center", targets, false);
-    settings.forecast_spread = checked(json, "forecast_spread", targets, true);
     settings.reconstruction_center = checked(json, "reconstruction_center", targets, false);
     settings.reconstruction_spread = checked(json, "reconstruction_spread", targets, true);
   }
@@ -95,6 +152,7 @@ ScoreSettings ScoreSettings::from_json(const Json& json, std::size_t targets) {
 void contributions(const ScoreSettings& settings, std::span<const float> forecast,
                    std::span<const float> reconstruction, std::span<const float> actual,
                    std::span<const std::uint8_t> missing, std::span<double> contribution) {
+  if (settings.kind == "whitened") return whitened_contributions(settings, forecast, actual, missing, contribution);
   const bool normalised = settings.kind == "normalised";
   for (std::size_t i = 0; i < actual.size(); ++i) {
     const double x = static_cast<double>(actual[i]);
@@ -122,17 +180,21 @@ double total_score(const ScoreSettings& settings, std::span<const double> contri
   }
   if (present == 0) return kNaN;
   if (present < contribution.size()) sum *= static_cast<double>(contribution.size()) / static_cast<double>(present);
-  return settings.kind == "normalised" ? std::log1p(sum) : sum;
+  return is_smooth(settings) ? std::log1p(sum) : sum;
 }
 
 ScoreSettings fit_score(ScoreSettings settings, const HeldOutErrors& errors, double floor) {
-  if (settings.kind != "normalised") return settings;
+  if (settings.kind == "reference") return settings;
   if (errors.actual.rows() < 2) {
-    throw input_error(fmt::format(
-        "the score is normalised on held-out rows, and there are {}: give more rows or --score-kind reference",
-        errors.actual.rows()));
+    throw input_error(
+        fmt::format("the score is fitted on held-out rows, and there are {}: give more rows or --score-kind reference",
+                    errors.actual.rows()));
   }
   const std::size_t targets = errors.actual.cols();
+  if (settings.kind == "whitened") {
+    fit_whitening(settings, errors, floor);
+    return settings;
+  }
   const auto fit = [&](const Matrix<float>& expected, std::vector<double>& center, std::vector<double>& spread) {
     center.resize(targets);
     spread.resize(targets);

@@ -16,20 +16,25 @@ namespace anomctl {
 
 // How a row's errors become its score. o: number of predicted sensors (targets).
 struct ScoreSettings {
-  // reference: contribution (|forecast - x| + gamma |reconstruction - x|) / (1 + gamma) in scaled units, total their
-  // sum. normalised: both errors minus their centre, over their spread on held-out normal rows, held in [0, clip];
-  // total log(1 + sum).
-  std::string kind = "normalised";
+  // whitened: the forecast's errors minus their mean, over their spread on held-out normal rows, turned so that they do
+  // not move together; contribution the square of each, total log(1 + sum). normalised: the sizes of both errors minus
+  // their centre, over their spread, held in [0, clip]; contribution (forecast's + gamma reconstruction's) / (1 + gamma),
+  // total log(1 + sum). reference: the same of the plain sizes in scaled units, total their sum.
+  std::string kind = "whitened";
   double gamma = 1;        // weight of the reconstruction
   double smoothing = 0.1;  // lambda of an EWMA over the totals of successive rows, 0: none
   double clip = 20;        // of a normalised error
-  std::vector<double> forecast_center, forecast_spread;              // o, for "normalised", in scaled units
-  std::vector<double> reconstruction_center, reconstruction_spread;  // o
+  std::vector<double> forecast_center,
+      forecast_spread;  // o, in scaled units; of errors that are whitened with their sign
+  std::vector<double> reconstruction_center, reconstruction_spread;  // o, for "normalised"
+  Matrix<double> whitening;                                          // (o, o), for "whitened"
 
   static void fields(auto& self, auto&& field) {
-    field("score_kind", self.kind,
-          "how errors become a score: each sensor's errors normalised, or summed as the reference does",
-          OneOf{{"normalised", "reference"}});
+    field(
+        "score_kind", self.kind,
+        "how errors become a score: the forecast's errors whitened, each sensor's errors normalised, or summed as the "
+        "reference does",
+        OneOf{{"whitened", "normalised", "reference"}});
     field("gamma", self.gamma, "weight of the reconstruction against the forecast in the score", Between{0, 1000});
     field("score_smoothing", self.smoothing, "lambda of the exponential smoothing of the score over rows, 0 for none",
           Between{0, 1});

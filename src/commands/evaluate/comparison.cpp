@@ -143,7 +143,7 @@ class Comparison {
     }
     alone->weights = initial_weights(b.settings, in_.seed);
     const auto untrained = open_window_model(*alone, 0);
-    if (b.score.kind == "normalised") {
+    if (b.score.kind != "reference") {
       const auto n = static_cast<std::int64_t>(in_.set.train.values.rows());
       const Part held = slice(in_.set.train, n - n / 10 - 1, n - 1);
       try {

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kSources = 6, kRelations = 7;
 constexpr double kTimeConstants[kSources] = {60, 120, 200, 350, 600, 1000};  // s
-constexpr double kLag = 2;                                                  // s
+constexpr double kLag = 2;                                                   // s
 constexpr double kNoise = 0.1;
 
 class NonlinearPlant : public PlantModel {

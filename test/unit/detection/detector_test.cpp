@@ -20,6 +20,7 @@ std::shared_ptr<const Bundle> share(Bundle bundle) { return std::make_shared<con
 Bundle normalised_bundle() {
   Bundle bundle = fake_bundle();
   bundle.score = ScoreSettings{};
+  bundle.score.kind = "normalised";
   for (auto* list : {&bundle.score.forecast_center, &bundle.score.reconstruction_center}) *list = {0.1, 0.2, 0.3};
   for (auto* list : {&bundle.score.forecast_spread, &bundle.score.reconstruction_spread}) *list = {0.5, 0.6, 0.7};
   bundle.thresholds["pot"] = 1.6;

@@ -46,7 +46,7 @@ TEST_CASE("normalised errors do not depend on a sensor's unit, and constant colu
     errors.forecast.append_row(forecast);
     errors.reconstruction.append_row(reconstruction);
   }
-  const ScoreSettings settings = fit_score({}, errors);
+  const ScoreSettings settings = fit_score({.kind = "normalised"}, errors);
   std::vector<double> parts(4);
   const std::vector<float> forecast = {2, 2000, 5, 0}, reconstruction = {1, 1000, 5, 0}, actual = {0, 0, 5, 0};
   contributions(settings, forecast, reconstruction, actual, {}, parts);
@@ -61,6 +61,37 @@ TEST_CASE("normalised errors do not depend on a sensor's unit, and constant colu
   CHECK(fit_score(ScoreSettings::reference(1), HeldOutErrors{}).kind == "reference");
 }
 
+TEST_CASE("whitened errors: a step against the usual direction weighs more than one along it") {
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  HeldOutErrors errors;
+  for (int i = 0; i < 4000; ++i) {
+    const float common = normal(random), a = 0.2F * normal(random), b = 0.2F * normal(random);
+    errors.actual.append_row(std::vector<float>{1 + common + a, 1000 * (common + b), 5});
+    errors.forecast.append_row(std::vector<float>{1, 0, 5});
+    errors.reconstruction.append_row(std::vector<float>{0, 0, 0});
+  }
+  const ScoreSettings settings = fit_score({}, errors);
+  CHECK(settings.kind == "whitened");
+  std::vector<double> along(3), against(3), parts(3);
+  const std::vector<float> forecast = {1, 0, 5}, reconstruction = {0, 0, 0};
+  contributions(settings, forecast, reconstruction, std::vector<float>{2, 1000, 5}, {}, along);
+  contributions(settings, forecast, reconstruction, std::vector<float>{2, -1000, 5}, {}, against);
+  CHECK(along[0] + along[1] < 1.5);  // Mahalanobis' distance of one deviation along the axis of most errors
+  CHECK(against[0] + against[1] > 15);
+  CHECK(total_score(settings, along) == Approx(std::log1p(along[0] + along[1] + along[2])));
+  // The sensor at fault gets the larger part, and one without a value none.
+  contributions(settings, forecast, reconstruction, std::vector<float>{4, 0, 5}, {}, parts);
+  CHECK(parts[0] > parts[1]);
+  CHECK(parts[2] < 0.01);
+  contributions(settings, forecast, reconstruction, std::vector<float>{4, 0, 5}, std::vector<std::uint8_t>{1, 0, 0},
+                parts);
+  CHECK(std::isnan(parts[0]));
+  CHECK(parts[1] < 0.1);
+  contributions(settings, forecast, reconstruction, std::vector<float>{1e38F, -1e38F, 5}, {}, parts);
+  CHECK(std::isfinite(total_score(settings, parts)));
+}
+
 TEST_CASE("score settings survive JSON and bad ones are refused") {
   HeldOutErrors errors;
   for (int i = 0; i < 5; ++i) {
@@ -69,10 +100,11 @@ TEST_CASE("score settings survive JSON and bad ones are refused") {
     errors.forecast.append_row(std::vector<float>{0, 0});
     errors.reconstruction.append_row(std::vector<float>{1, 0});
   }
-  const ScoreSettings settings = fit_score({}, errors);
+  const std::string kind = GENERATE("whitened", "normalised");
+  const ScoreSettings settings = fit_score({.kind = kind}, errors);
   const Json json = settings.to_json();
   CHECK(ScoreSettings::from_json(Json::parse(json.dump()), 2).to_json() == json);
-  CHECK_THROWS_WITH(ScoreSettings::from_json(json, 3), Contains("forecast_center has 2 numbers, the model predicts 3"));
+  CHECK_THROWS_WITH(ScoreSettings::from_json(json, 3), Contains("forecast_center has 2 numbers") && Contains("take 3"));
   const auto changed = [&](const char* key, Json value) {
     Json other = json;
     other[key] = std::move(value);
@@ -82,6 +114,9 @@ TEST_CASE("score settings survive JSON and bad ones are refused") {
   CHECK_THROWS_AS(ScoreSettings::from_json(changed("gamma", -1.0), 2), Error);
   CHECK_THROWS_AS(ScoreSettings::from_json(changed("smoothing", 1.5), 2), Error);
   CHECK_THROWS_AS(ScoreSettings::from_json(changed("forecast_spread", std::vector<double>{1, 0}), 2), Error);
+  if (kind == "whitened")
+    CHECK_THROWS_WITH(ScoreSettings::from_json(changed("whitening", std::vector<double>{1, 0}), 2),
+                      Contains("whitening has 2 numbers"));
 }
 
 TEST_CASE("smoothing weighs rows as pandas' ewm(alpha).mean() with adjust") {
