@@ -79,13 +79,15 @@ std::string stage(const BuildImagesOptions& o, const std::string& role, const fs
   if (role.starts_with("detector")) {
     if (o.bundle.empty()) throw UsageError("the detector's image holds a bundle: give --bundle DIR");
     load_bundle(o.bundle);  // a broken bundle is found here, not in production
-    stage_folder(o.bundle, context / "bundle");
+    stage_folder(o.bundle, context / "root/bundle");  // a folder that the engine makes has the time of the build
+    fix_folders(context);
     return render_template(embedded::detector_dockerfile, values);
   }
   if (role == "generator") {
     const fs::path folder = find_data_set(o.datasets_dir, o.dataset);
     values["DATASET"] = folder.filename().string();
-    stage_folder(folder, context / "datasets" / folder.filename(), {"eval.csv", "eval_labels.csv", "meta.json"});
+    stage_folder(folder, context / "root/datasets" / folder.filename(), {"eval.csv", "eval_labels.csv", "meta.json"});
+    fix_folders(context);
     return render_template(embedded::generator_dockerfile, values);
   }
   return render_template(embedded::manager_dockerfile, values);

@@ -54,7 +54,8 @@ void stage_zones(const fs::path& root) {
   }
 }
 
-// Folders last: writing into one changes its time.
+}  // namespace
+
 void fix_folders(const fs::path& top) {
   std::vector<fs::path> folders;
   for (const auto& entry : fs::recursive_directory_iterator(top)) {
@@ -68,8 +69,6 @@ void fix_folders(const fs::path& top) {
   }
   fix(top, kProgramMode);
 }
-
-}  // namespace
 
 std::string render_template(std::string_view text, const std::map<std::string, std::string>& values) {
   std::string out;

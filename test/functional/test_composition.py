@@ -16,7 +16,6 @@ import requests
 import yaml
 from compose import COMPOSE, Composition, broker_settings, read_compose
 from conftest import REPOSITORY, free_port, wait_for_port
-from containers import Engine
 from streams import make_plant
 
 STACK = pathlib.Path(sys.prefix) / "stack"
@@ -238,7 +237,7 @@ def test_images_hold_what_they_should(plant):
         assert "image" in plant("build-images", "manager", "--dry-run", option, value, code=2).err
     plant("build-images", "generator", "--dry-run", "--dataset", "pump", "--company", "registry.example:5000/team",
           "--context", "images", code=0)
-    staged = {path.name for path in (plant.folder / "images/generator/datasets/pump").iterdir()}
+    staged = {path.name for path in (plant.folder / "images/generator/root/datasets/pump").iterdir()}
     assert staged == {"eval.csv", "eval_labels.csv", "meta.json"}  # its eval part
 
 
@@ -351,68 +350,3 @@ def retrain(daemons):
     assert (daemons.plant.folder / "gathered.bundle/bundle.json").exists()
 
 
-@pytest.mark.stack
-@pytest.mark.timeout(900)
-def test_the_composition_in_containers(plant, tmp_path):
-    if missing := Engine.missing():
-        pytest.skip(missing)
-    engine, folder = Engine(tmp_path), plant.folder / "compose"
-    shutil.copytree(COMPOSE, folder, dirs_exist_ok=True)
-    # Any user can run it: here one who is not root.
-    uid = 12345
-    settings = (folder / ".env").read_text()
-    for name, value in (("ANOMCTL_UID", uid), ("ANOMCTL_GID", uid), ("COMPOSE_PROFILES", "cpu"), ("MQTT_PORT", free_port()),
-                        ("INFLUXDB_PORT", free_port()), ("HTTP_PORT", free_port()), ("METRICS_PORT", free_port()),
-                        ("REPOSITORY", "test")):
-        settings = re.sub(rf"(?m)^{name}=.*$", f"{name}={value}", settings)
-    (folder / ".env").write_text(settings)
-    for secret in (folder / "secrets").iterdir():
-        os.chown(secret, uid, uid)
-    # This old docker-compose knows no name in the file.
-    text = (folder / "docker-compose.yml").read_text()
-    (folder / "docker-compose.yml").write_text(re.sub(r"(?m)^name: .*$", "", text))
-    shell, cat = "/bin/dash", "/bin/cat"
-    engine.image("eclipse-mosquitto:2.0.20", ["/usr/sbin/mosquitto", "/usr/bin/mosquitto_sub", shell, cat],
-                 {"bin/sh": "#!/usr/bin/dash\nexec /usr/bin/dash \"$@\"\n"})
-    engine.image("telegraf:1.37", [STACK / "telegraf"])
-    engine.image("influxdb:2.7", [STACK / "influxd", plant.binary, shell],
-                 {"usr/bin/influx": "#!/usr/bin/dash\nexec /usr/bin/anomctl health --url \"$3/health\"\n"})
-    plant("build-images", "all", "--bundle", "pump.bundle", "--repository", "test", code=0)
-
-    def compose(*arguments):
-        done = subprocess.run(["docker-compose", "-p", "anomctl-test", *arguments], cwd=folder, capture_output=True, text=True,
-                              timeout=400)
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        return done.stdout
-
-    try:
-        compose("up", "-d")
-        token = (folder / "secrets/influxdb_token").read_text()
-        port = re.search(r"(?m)^INFLUXDB_PORT=(\d+)$", settings)[1]
-
-        def count(measurement, field):
-            flux = (f'from(bucket: "sensors") |> range(start: 0) |> filter(fn: (r) => r._measurement == "{measurement}" and '
-                    f'r._field == "{field}") |> group() |> count()')
-            try:
-                answer = requests.post(f"http://127.0.0.1:{port}/api/v2/query?org=windmill", data=flux, timeout=10,
-                                       headers={"Authorization": f"Token {token}", "Content-Type": "application/vnd.flux"})
-            except requests.ConnectionError:
-                return 0
-            rows = list(csv.DictReader(answer.text.splitlines()))
-            return int(rows[0].get("_value") or 0) if rows else 0
-
-        deadline = time.monotonic() + 180
-        while min(count("reading", "flow"), count("verdict", "is_anomaly"),
-                  count("server", "model_infer_request_success_total")) < 5:
-            assert time.monotonic() < deadline, compose("ps") + compose("logs", "--tail", "20")
-            time.sleep(1)
-        sizes = {role: int(subprocess.run(["docker", "image", "inspect", "--format", "{{.Size}}", f"anomctl/test-{role}:latest"],
-                                          check=True, capture_output=True, text=True).stdout)
-                 for role in ("base", "manager", "generator", "detector")}
-        assert sizes["manager"] < 60e6 and sizes["generator"] < 60e6 and sizes["detector"] < 120e6, sizes
-        user = subprocess.run(["docker", "inspect", "--format", "{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}}",
-                               "anomctl-test_manager_1"], check=True, capture_output=True, text=True).stdout.split()
-        assert user == [f"{uid}:{uid}", "true", "[ALL]"]
-    finally:
-        compose("down", "-v")
-        engine.stop()

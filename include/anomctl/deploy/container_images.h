@@ -25,6 +25,9 @@ void stage_runtime(const fs::path& context, const fs::path& program, const std::
 // there.
 void stage_folder(const fs::path& from, const fs::path& to, const std::vector<std::string>& names = {});
 
+// Gives `top` and all folders below their fixed times and modes: last, for writing into one changes its time.
+void fix_folders(const fs::path& top);
+
 // Runs a program, its output to stderr, and returns its exit code. Throws Error(failed) when it cannot be started.
 int run_program(const std::vector<std::string>& arguments);
 
