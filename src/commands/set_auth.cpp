@@ -308,8 +308,8 @@ CommandSpec set_auth_command() {
   return make_command<SetAuthOptions>("set-auth", "Deployment",
                                       "Write users, passwords and access rules of the composition",
                                       {"anomctl set-auth --generate",
-                                       "anomctl set-auth --mosquitto_sensor_pass P --mosquitto_manager_pass P "
-                                       "--mosquitto_telegraf_pass P --influxdb_pass P"},
+                                       "anomctl set-auth --mosquitto_sensor_pass PASSWORD --mosquitto_manager_pass "
+                                       "PASSWORD --mosquitto_telegraf_pass PASSWORD --influxdb_pass PASSWORD"},
                                       run);
 }
 

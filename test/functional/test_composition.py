@@ -285,6 +285,12 @@ def test_the_daemons_lose_nothing(plant, make_broker, tmp_path):
         daemons.wait_for(lambda: daemons.count("server", "model_infer_request_success_total", "max") > 0)
         # A second time the dashboard is updated, not doubled.
         assert daemons.set_up() == {"set_up": False, "made_bucket": False, "dashboards": 1, "variables": 2}
+        apply = ("templates", "apply", "--influx-url", f"http://127.0.0.1:{daemons.ports['influxdb']}")
+        token = ("--influx-token-file", daemons.secrets / "influxdb_token")
+        assert plant(*apply, *token, "--influx-bucket", "other", "--json", code=0).json["made_bucket"] is True
+        assert "no organisation 'nosuch'" in plant(*apply, *token, "--influx-org", "nosuch", code=1).err
+        assert "does not know the token" in plant(*apply, "--influx-token", "wrong", code=1).err
+        daemons.set_up()  # the dashboard shows the first bucket again
         # Each daemon in turn restarts while readings come.
         sender = daemons.generate("--rows", "700", "--rate", "12")
         for service in ("detector", "manager", "telegraf", "influxdb", "broker"):
