@@ -61,10 +61,9 @@ void stage_libtorch_module(const fs::path& context) {
 
 // What the role adds to the base, and its Dockerfile.
 std::string stage(const BuildImagesOptions& o, const std::string& role, const fs::path& context) {
-  std::map<std::string, std::string> values = {
-      {"BASE", image_name(o, role == "detector-cuda" ? "base-cuda" : "base")},
-      {"BASE_IMAGE", base_image(o)},
-      {"VERSION", o.tag}};
+  std::map<std::string, std::string> values = {{"BASE", image_name(o, role == "detector-cuda" ? "base-cuda" : "base")},
+                                               {"BASE_IMAGE", base_image(o)},
+                                               {"VERSION", o.tag}};
   if (role == "base") {
     stage_runtime(context, executable_path(), loaded_libraries());
     return render_template(embedded::base_dockerfile, values);
@@ -78,7 +77,7 @@ std::string stage(const BuildImagesOptions& o, const std::string& role, const fs
   }
   if (role.starts_with("detector")) {
     if (o.bundle.empty()) throw UsageError("the detector's image holds a bundle: give --bundle DIR");
-    load_bundle(o.bundle);  // a broken bundle is found here, not in production
+    load_bundle(o.bundle);                            // a broken bundle is found here, not in production
     stage_folder(o.bundle, context / "root/bundle");  // a folder that the engine makes has the time of the build
     fix_folders(context);
     return render_template(embedded::detector_dockerfile, values);

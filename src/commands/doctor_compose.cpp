@@ -62,29 +62,38 @@ struct Service {
   bool runs_in(const std::string& profile) const { return profiles.empty() || profiles.contains(profile); }
 };
 
-// As compose takes several files together, the later over the earlier.
-std::map<std::string, Service> services_of(const std::vector<std::string>& texts) {
+using Services = std::map<std::string, Service>;
+
+Services services_of(const std::string& text) {
   static const std::regex kService("  ([a-z-]+):.*"), kKey("    (image|ports|profiles): *(.*)"), kWord("([a-z]+)"),
       kMerged(R"(    <<: \*([a-z]+))");  // anchors have the name of their service
-  std::map<std::string, Service> services;
-  for (const std::string& text : texts) {
-    std::istringstream lines(text);
-    std::smatch part;
-    std::string name;
-    for (std::string line; std::getline(lines, line);) {
-      if (std::regex_match(line, part, kService)) name = part[1];
-      if (!line.empty() && line.front() != ' ') name.clear();
-      if (name.empty()) continue;
-      Service& service = services[name];
-      if (std::regex_match(line, part, kMerged) && services.contains(part[1])) service = services[part[1]];
-      if (!std::regex_match(line, part, kKey)) continue;
-      const std::string value = part[2];
-      if (part[1] == "image") service.image = value;
-      if (part[1] == "profiles") service.profiles = all_of(value, kWord);
-      if (part[1] == "ports") service.ports = value;
-    }
+  Services services;
+  std::istringstream lines(text);
+  std::smatch part;
+  std::string name;
+  for (std::string line; std::getline(lines, line);) {
+    if (std::regex_match(line, part, kService)) name = part[1];
+    if (!line.empty() && line.front() != ' ') name.clear();
+    if (name.empty()) continue;
+    Service& service = services[name];
+    if (std::regex_match(line, part, kMerged) && services.contains(part[1])) service = services[part[1]];
+    if (!std::regex_match(line, part, kKey)) continue;
+    const std::string value = part[2];
+    if (part[1] == "image") service.image = value;
+    if (part[1] == "profiles") service.profiles = all_of(value, kWord);
+    if (part[1] == "ports") service.ports = value;
   }
   return services;
+}
+
+// As compose puts a second file over the first.
+void put_over(Services& services, const Services& later) {
+  for (const auto& [name, over] : later) {
+    Service& service = services[name];
+    if (!over.image.empty()) service.image = over.image;
+    if (!over.profiles.empty()) service.profiles = over.profiles;
+    service.ports = over.ports.starts_with("!override") ? over.ports : service.ports + over.ports;
+  }
 }
 
 Finding finding(const std::string& name, const std::vector<std::string>& missing, const std::string& fine,
@@ -205,17 +214,19 @@ std::vector<Finding> examine_compose(const fs::path& folder, const std::string& 
   if (!fs::exists(file)) return {finding("compose", {file.string()}, "", "run in the folder that holds compose/")};
   const Settings settings = read_env(folder / ".env");
   // The variant with TLS is chosen in .env too.
-  std::vector<std::string> texts;
+  Services found;
+  std::string text;
   std::istringstream names(settings.contains("COMPOSE_FILE") ? settings.at("COMPOSE_FILE") : file.filename().string());
   for (std::string name; std::getline(names, name, ':');) {
     if (!fs::exists(folder / name))
       return {finding("compose", {(folder / name).string()}, "", "COMPOSE_FILE in .env names it")};
-    texts.push_back(read_file(folder / name, kMiB));
+    const std::string one = read_file(folder / name, kMiB);
+    put_over(found, services_of(one));
+    text += one + "\n";
   }
-  const std::string text = fmt::format("{}", fmt::join(texts, "\n"));
   const std::string profile = settings.contains("COMPOSE_PROFILES") ? settings.at("COMPOSE_PROFILES") : "";
   std::vector<Service> services;
-  for (auto& [name, service] : services_of(texts))
+  for (auto& [name, service] : found)
     if (!service.image.empty() && service.runs_in(profile)) services.push_back(std::move(service));
   std::vector<Finding> findings = {settings_of(folder, settings), secrets_of(folder, text),
                                    ports_of(services, settings)};

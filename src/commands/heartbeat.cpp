@@ -18,7 +18,8 @@ constexpr std::uint64_t kLargestFile = 64 * 1024;
 
 }  // namespace
 
-Heartbeat::Heartbeat(const HeartbeatSettings& settings, const Clock& clock) : file_(settings.alive_file), clock_(clock) {
+Heartbeat::Heartbeat(const HeartbeatSettings& settings, const Clock& clock)
+    : file_(settings.alive_file), clock_(clock) {
   if (file_.empty()) return;
   write_file_atomic(file_, text());
   writer_ = std::jthread([this](const std::stop_token& stop) { write_on(stop); });

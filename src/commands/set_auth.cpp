@@ -128,8 +128,7 @@ Users users_of(const SetAuthOptions& o, const std::stop_token& stop) {
   telegraf.user = user_of(o, o.mosquitto_telegraf_user, "mosquitto_telegraf_user", "telegraf");
   const bool with_operator = o.with_operator || o.mosquitto_operator_user || !o.mosquitto_operator_pass.empty() ||
                              !kept(o, "mosquitto_operator_user").empty();
-  if (with_operator)
-    users.operates.user = user_of(o, o.mosquitto_operator_user, "mosquitto_operator_user", "operator");
+  if (with_operator) users.operates.user = user_of(o, o.mosquitto_operator_user, "mosquitto_operator_user", "operator");
   if (std::set{sensor.user, manager.user, telegraf.user, users.operates.user}.size() < 4)
     throw UsageError("sensor, manager, Telegraf and operator need different user names");
   sensor.password =
@@ -270,9 +269,9 @@ void check(const SetAuthOptions& o) {
     throw UsageError(
         fmt::format("{}: there is nothing to rotate (set-auth --generate makes secrets)", o.output.string()));
   if (!installed(o) || o.force || o.rotate) return;
-  const bool amends =
-      o.tls || o.topic_org || o.mosquitto_sensor_user || o.mosquitto_manager_user || o.mosquitto_telegraf_user ||
-      o.with_operator || o.mosquitto_operator_user || !o.mosquitto_operator_pass.empty();
+  const bool amends = o.tls || o.topic_org || o.mosquitto_sensor_user || o.mosquitto_manager_user ||
+                      o.mosquitto_telegraf_user || o.with_operator || o.mosquitto_operator_user ||
+                      !o.mosquitto_operator_pass.empty();
   const bool passwords = !o.mosquitto_sensor_pass.empty() || !o.mosquitto_manager_pass.empty() ||
                          !o.mosquitto_telegraf_pass.empty() || !o.influxdb_pass.empty();
   if (!amends || passwords)

@@ -47,7 +47,8 @@ void stage_zones(const fs::path& root) {
   std::error_code absent;
   for (auto it = fs::recursive_directory_iterator(from, absent); it != fs::recursive_directory_iterator(); ++it) {
     if (it->is_directory()) {
-      if (const fs::path name = it->path().filename(); name == "posix" || name == "right") it.disable_recursion_pending();
+      if (const fs::path name = it->path().filename(); name == "posix" || name == "right")
+        it.disable_recursion_pending();
     } else if (it->is_regular_file() && it->path().filename() != "localtime") {
       copy_fixed(it->path(), root / it->path().relative_path(), kFileMode);
     }

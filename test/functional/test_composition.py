@@ -232,6 +232,20 @@ def test_doctor_wants_a_compose_that_knows_the_file(plant, tmp_path, version, tl
     assert found["engine"]["state"] == "ok" and ("compose" in found) != fine, found
 
 
+@pytest.mark.parametrize("profile, ours", [("cpu", "detector"), ("gpu", "detector-cuda"), ("edge", "detector")])
+@pytest.mark.parametrize("tls", [False, True])
+def test_doctor_asks_for_the_images_of_the_profile(plant, tmp_path, profile, ours, tls):
+    shutil.copytree(COMPOSE, plant.folder / "compose", dirs_exist_ok=True)
+    with open(plant.folder / "compose/.env", "a") as env:
+        env.write(f"COMPOSE_PROFILES={profile}\n" + "COMPOSE_FILE=docker-compose.yml:docker-compose.tls.yml\n" * tls)
+    (tmp_path / "engine").write_text("#!/bin/sh\ntest $1 = version || test $1 = compose && echo 2.40.3\n")
+    (tmp_path / "engine").chmod(0o755)
+    found = plant("doctor", "--compose", "--engine", tmp_path / "engine", "--json").json["findings"]
+    assert set(found["images"]["missing"]) == {
+        "eclipse-mosquitto:2.0.20", "influxdb:2.7", "telegraf:1.37",
+        *(f"anomctl/anomctl-{role}:latest" for role in ("manager", "generator", ours))}, found["images"]
+
+
 def test_images_hold_what_they_should(plant):
     for option, value in (("--tag", "a b;c"), ("--company", "UP;x"), ("--repository", "x\ny"), ("--base-image", "a b")):
         assert "image" in plant("build-images", "manager", "--dry-run", option, value, code=2).err
