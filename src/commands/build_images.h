@@ -20,7 +20,8 @@ struct BuildImagesOptions {
   std::string progress = "auto";
   fs::path context;
   bool dry_run = false;
-  std::string ubuntu_version, cuda_version, fastapi_version, mlflow_version;
+  std::string cuda_version, torch_version = "2.11.0", wheels_image = "python:3.11-slim-bookworm";
+  std::string ubuntu_version, fastapi_version, mlflow_version;
 
   static void fields(auto& self, auto&& field) {
     field("what", self.what, "base, detector, generator, manager or all", Positional{}, Required{},
@@ -38,8 +39,11 @@ struct BuildImagesOptions {
     field("progress", self.progress, "build output", OneOf{{"auto", "plain"}});
     field("context", self.context, "keep the rendered files in this folder (default: a temporary one)");
     field("dry_run", self.dry_run, "write the files and print the command, build nothing");
+    field("cuda_version", self.cuda_version,
+          "also base-cuda and detector-cuda, with libtorch for NVIDIA GPUs and this CUDA: 13.0, 12.8 (default: none)");
+    field("torch_version", self.torch_version, "libtorch of base-cuda: the one that this program was built with");
+    field("wheels_image", self.wheels_image, "image with pip, in which the libraries of base-cuda are gathered");
     field("ubuntu_version", self.ubuntu_version, "of the original: same as --base-image ubuntu:VERSION", Hidden{});
-    field("cuda_version", self.cuda_version, "of the original: the base is for the CPU, this says so", Hidden{});
     field("fastapi_version", self.fastapi_version, "of the original: not used, there is no FastAPI inside", Hidden{});
     field("mlflow_version", self.mlflow_version, "of the original: not used, there is no MLflow inside", Hidden{});
   }

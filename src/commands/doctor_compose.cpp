@@ -55,6 +55,47 @@ std::set<std::string> all_of(const std::string& text, const std::regex& pattern)
   return found;
 }
 
+// What of our compose files is looked at: they write these keys on one line, services and secrets two spaces in.
+struct Service {
+  std::string image, ports;
+  std::set<std::string> profiles;  // empty: always there
+  bool runs_in(const std::string& profile) const { return profiles.empty() || profiles.contains(profile); }
+};
+
+using Services = std::map<std::string, Service>;
+
+Services services_of(const std::string& text) {
+  static const std::regex kService("  ([a-z-]+):.*"), kKey("    (image|ports|profiles): *(.*)"), kWord("([a-z]+)"),
+      kMerged(R"(    <<: \*([a-z]+))");  // anchors have the name of their service
+  Services services;
+  std::istringstream lines(text);
+  std::smatch part;
+  std::string name;
+  for (std::string line; std::getline(lines, line);) {
+    if (std::regex_match(line, part, kService)) name = part[1];
+    if (!line.empty() && line.front() != ' ') name.clear();
+    if (name.empty()) continue;
+    Service& service = services[name];
+    if (std::regex_match(line, part, kMerged) && services.contains(part[1])) service = services[part[1]];
+    if (!std::regex_match(line, part, kKey)) continue;
+    const std::string value = part[2];
+    if (part[1] == "image") service.image = value;
+    if (part[1] == "profiles") service.profiles = all_of(value, kWord);
+    if (part[1] == "ports") service.ports = value;
+  }
+  return services;
+}
+
+// As compose puts a second file over the first.
+void put_over(Services& services, const Services& later) {
+  for (const auto& [name, over] : later) {
+    Service& service = services[name];
+    if (!over.image.empty()) service.image = over.image;
+    if (!over.profiles.empty()) service.profiles = over.profiles;
+    service.ports = over.ports.starts_with("!override") ? over.ports : service.ports + over.ports;
+  }
+}
+
 Finding finding(const std::string& name, const std::vector<std::string>& missing, const std::string& fine,
                 const std::string& next) {
   Json value = Json::object();
@@ -106,10 +147,11 @@ Finding secrets_of(const fs::path& folder, const std::string& text) {
   return finding("secrets", missing, fmt::format("{} files", n), "anomctl set-auth --generate");
 }
 
-Finding ports_of(const std::string& text, const Settings& settings) {
+Finding ports_of(const std::vector<Service>& services, const Settings& settings) {
   static const std::regex kPort(R"re("[^"]*?(\$\{[A-Z_]+PORT:-[0-9]+\}):[0-9]+")re");
   std::vector<std::string> taken;
-  const std::set<std::string> ports = all_of(text, kPort);
+  std::set<std::string> ports;
+  for (const Service& service : services) ports.merge(all_of(service.ports, kPort));
   for (const std::string& port : ports) {
     const std::string number = expand(port, settings);
     int value = 0;
@@ -123,11 +165,12 @@ Finding ports_of(const std::string& text, const Settings& settings) {
                  "end what listens there, or choose others in .env");
 }
 
-std::vector<Finding> engine_and_images(const std::string& engine, const std::string& text, const Settings& settings) {
+std::vector<Finding> engine_and_images(const std::string& engine, const std::vector<Service>& services,
+                                       const Settings& settings, const char* oldest) {
   // Silent: only whether they succeed counts.
-  const auto script_succeeds = [](const std::string& script, const std::string& program) {
+  const auto script_succeeds = [](const std::string& script, const std::string& program, const char* value = "") {
     try {
-      return run_program({"/bin/sh", "-c", script, program}) == 0;
+      return run_program({"/bin/sh", "-c", script, program, value}) == 0;
     } catch (const Error&) {
       return false;
     }
@@ -141,13 +184,18 @@ std::vector<Finding> engine_and_images(const std::string& engine, const std::str
     return {{"engine", "missing", fmt::format("{} does not answer", engine), "install and start a container engine",
              std::move(value)}};
   std::vector<Finding> findings = {{"engine", "ok", engine, "", std::move(value)}};
-  // Of version 1, which has a program of its own, the files are not understood.
-  if (!succeeds(engine, "compose version") &&
-      !script_succeeds("\"$0\" version --short 2>/dev/null | grep -q '^v*[2-9]'", engine + "-compose"))
-    findings.push_back(finding("compose", {"docker compose"}, "", "install Compose v2"));
-  static const std::regex kImage(R"(image: *(\S+))");
+  // The engine's own command or a program beside it. Older ones do not understand the files.
+  constexpr const char* kVersion =
+      R"sh(for v in "$("$0" compose version --short 2>/dev/null)" "$("$0-compose" version --short 2>/dev/null)"; do
+           [ -z "$v" ] || ! printf '%s\n' "$1" "${v#v}" | sort -VC || exit 0
+         done
+         exit 1)sh";
+  if (!script_succeeds(kVersion, engine, oldest))
+    findings.push_back(
+        finding("compose", {fmt::format("docker compose from {} on", oldest)}, "", "install a newer Compose v2"));
   std::vector<std::string> missing;
-  const std::set<std::string> images = all_of(text, kImage);
+  std::set<std::string> images;
+  for (const Service& service : services) images.insert(service.image);
   for (const std::string& image : images) {
     const std::string name = expand(image, settings);
     const bool plain = name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@") ==
@@ -164,10 +212,26 @@ std::vector<Finding> engine_and_images(const std::string& engine, const std::str
 std::vector<Finding> examine_compose(const fs::path& folder, const std::string& engine) {
   const fs::path file = folder / "docker-compose.yml";
   if (!fs::exists(file)) return {finding("compose", {file.string()}, "", "run in the folder that holds compose/")};
-  const std::string text = read_file(file, kMiB);
   const Settings settings = read_env(folder / ".env");
-  std::vector<Finding> findings = {settings_of(folder, settings), secrets_of(folder, text), ports_of(text, settings)};
-  for (Finding& one : engine_and_images(engine, text, settings)) findings.push_back(std::move(one));
+  // The variant with TLS is chosen in .env too.
+  Services found;
+  std::string text;
+  std::istringstream names(settings.contains("COMPOSE_FILE") ? settings.at("COMPOSE_FILE") : file.filename().string());
+  for (std::string name; std::getline(names, name, ':');) {
+    if (!fs::exists(folder / name))
+      return {finding("compose", {(folder / name).string()}, "", "COMPOSE_FILE in .env names it")};
+    const std::string one = read_file(folder / name, kMiB);
+    put_over(found, services_of(one));
+    text += one + "\n";
+  }
+  const std::string profile = settings.contains("COMPOSE_PROFILES") ? settings.at("COMPOSE_PROFILES") : "";
+  std::vector<Service> services;
+  for (auto& [name, service] : found)
+    if (!service.image.empty() && service.runs_in(profile)) services.push_back(std::move(service));
+  std::vector<Finding> findings = {settings_of(folder, settings), secrets_of(folder, text),
+                                   ports_of(services, settings)};
+  const char* oldest = text.find("!override") == text.npos ? "2.0.0" : "2.24.4";
+  for (Finding& one : engine_and_images(engine, services, settings, oldest)) findings.push_back(std::move(one));
   return findings;
 }
 

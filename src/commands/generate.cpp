@@ -114,7 +114,9 @@ GenerateCounts generate(const GenerateOptions& options, Progress& progress, std:
     throw UsageError("dataset, input and plant exclude each other");
   if (options.input == "-" && options.role.loop)
     throw UsageError("standard input cannot be read again: leave out loop");
+  Heartbeat heartbeat(options.heartbeat);
   GenerateParts parts;
+  heartbeat.attach(parts);
   parts.on_fault = [&](const std::string& asset, const InjectedFault& fault) {
     log_info("{}: {} of {} until {}", asset, fault_name(fault.kind), fault.sensor, format_stamp(fault.end));
     if (faults != nullptr) faults->push_back({asset, fault});

@@ -7,6 +7,7 @@
 #include "anomctl/core/files.h"
 #include "anomctl/roles/generate.h"
 #include "commands/command.h"
+#include "commands/heartbeat.h"
 
 namespace anomctl {
 
@@ -17,6 +18,7 @@ struct GenerateOptions {
   fs::path input;
   std::string plant;
   std::vector<std::string> columns;
+  HeartbeatSettings heartbeat;
   GenerateSettings role;
 
   static void fields(auto& self, auto&& field) {
@@ -28,6 +30,7 @@ struct GenerateOptions {
           "a simulated plant instead: pump-loop, mixing-station, linear-plant or nonlinear-plant, without end unless "
           "rows says when");
     field("columns", self.columns, "columns of the file to send (default: all but the time)");
+    HeartbeatSettings::fields(self.heartbeat, field);
     GenerateSettings::fields(self.role, field);
   }
 };

@@ -73,6 +73,7 @@ std::string alert_line(const Episode& episode) {
 int run(const ManageOptions& given, Context& context) {
   ManageOptions options = given;
   take_threshold(options);
+  Heartbeat heartbeat(options.heartbeat);
   ManageParts parts = manage_parts(options);
   parts.on_ready = [&](const std::string& client_id) { context.text(fmt::format("ready as {}", client_id)); };
   const bool replays = !options.role.replay.empty();
@@ -82,6 +83,7 @@ int run(const ManageOptions& given, Context& context) {
     };
   else
     parts.on_episode = [&](const Episode& episode) { context.text(alert_line(episode)); };
+  heartbeat.attach(parts);
   const ManageCounts counts = run_manage(options.role, parts, context.stop().token());
   context.result["messages"] = counts.messages;
   context.result["unreadable"] = counts.unreadable;

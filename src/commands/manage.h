@@ -7,6 +7,7 @@
 #include "anomctl/registry/tracking_settings.h"
 #include "anomctl/roles/manage.h"
 #include "commands/command.h"
+#include "commands/heartbeat.h"
 
 namespace anomctl {
 
@@ -15,6 +16,7 @@ struct ManageOptions {
   std::string run;
   TrackingSettings tracking;
   std::string device = "auto";
+  HeartbeatSettings heartbeat;
   ManageSettings role;
 
   static void fields(auto& self, auto&& field) {
@@ -22,6 +24,7 @@ struct ManageOptions {
     field("run", self.run, "run whose bundle judges: id, name, -1 for the latest (the default)");
     TrackingSettings::fields(self.tracking, field);
     field("device", self.device, "auto, cpu, cuda or cuda:N");
+    HeartbeatSettings::fields(self.heartbeat, field);
     ManageSettings::fields(self.role, field);
   }
 };

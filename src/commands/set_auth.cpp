@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <set>
 #include <sstream>
 #include <vector>
 
@@ -90,7 +91,7 @@ struct SecretFile {
 // Who may come in, and with what.
 struct Users {
   std::string org;
-  Login sensor, manager, telegraf, influxdb;
+  Login sensor, manager, telegraf, operates, influxdb;  // operates: without a name there is none
   std::string influxdb_token;
 };
 
@@ -125,19 +126,26 @@ Users users_of(const SetAuthOptions& o, const std::stop_token& stop) {
   sensor.user = user_of(o, o.mosquitto_sensor_user, "mosquitto_sensor_user", "sensor_blade");
   manager.user = user_of(o, o.mosquitto_manager_user, "mosquitto_manager_user", "manager_blade");
   telegraf.user = user_of(o, o.mosquitto_telegraf_user, "mosquitto_telegraf_user", "telegraf");
-  if (sensor.user == manager.user || sensor.user == telegraf.user || manager.user == telegraf.user)
-    throw UsageError("sensor, manager and Telegraf need three different user names");
+  const bool with_operator = o.with_operator || o.mosquitto_operator_user || !o.mosquitto_operator_pass.empty() ||
+                             !kept(o, "mosquitto_operator_user").empty();
+  if (with_operator) users.operates.user = user_of(o, o.mosquitto_operator_user, "mosquitto_operator_user", "operator");
+  if (std::set{sensor.user, manager.user, telegraf.user, users.operates.user}.size() < 4)
+    throw UsageError("sensor, manager, Telegraf and operator need different user names");
   sensor.password =
       password_of(o, {o.mosquitto_sensor_pass, sensor.user, "mosquitto_sensor_pass", "--mosquitto-sensor-pass"}, stop);
   manager.password = password_of(
       o, {o.mosquitto_manager_pass, manager.user, "mosquitto_manager_pass", "--mosquitto-manager-pass"}, stop);
   telegraf.password = password_of(
       o, {o.mosquitto_telegraf_pass, telegraf.user, "mosquitto_telegraf_pass", "--mosquitto-telegraf-pass"}, stop);
+  if (with_operator)
+    users.operates.password = password_of(
+        o, {o.mosquitto_operator_pass, users.operates.user, "mosquitto_operator_pass", "--mosquitto-operator-pass"},
+        stop);
   add_influxdb(o, users, stop);
   if (users.influxdb.password.size() < 8)
     throw UsageError("InfluxDB refuses passwords of fewer than 8 characters (--influxdb-pass)");
-  for (const Login* login : {&sensor, &manager, &telegraf, &users.influxdb}) {
-    const std::string weakness = password_weakness(*login);
+  for (const Login* login : {&sensor, &manager, &telegraf, &users.operates, &users.influxdb}) {
+    const std::string weakness = login->user.empty() ? "" : password_weakness(*login);
     if (!weakness.empty()) log_warning("the password of {} is weak: {}", login->user, weakness);
   }
   return users;
@@ -153,7 +161,8 @@ void add_certificates(const SetAuthOptions& o, const Users& users, std::vector<S
   const bool keeps = !o.force && !certificate.empty() && !key.empty();
   const bool renamed = users.sensor.user != kept(o, "mosquitto_sensor_user") ||
                        users.manager.user != kept(o, "mosquitto_manager_user") ||
-                       users.telegraf.user != kept(o, "mosquitto_telegraf_user");
+                       users.telegraf.user != kept(o, "mosquitto_telegraf_user") ||
+                       users.operates.user != kept(o, "mosquitto_operator_user");
   if (!o.tls && !(keeps && renamed)) return;
   const Certificate authority = keeps ? Certificate{certificate, key} : make_authority("anomctl " + users.org);
   const auto put = [&](const std::string& name, const Certificate& made) {
@@ -169,12 +178,15 @@ void add_certificates(const SetAuthOptions& o, const Users& users, std::vector<S
   put("sensor", make_client_certificate(authority, users.sensor.user, kCertificateDays));
   put("manager", make_client_certificate(authority, users.manager.user, kCertificateDays));
   put("telegraf", make_client_certificate(authority, users.telegraf.user, kCertificateDays));
+  if (!users.operates.user.empty())
+    put("operator", make_client_certificate(authority, users.operates.user, kCertificateDays));
 }
 
 std::vector<SecretFile> files_of(const SetAuthOptions& o, const Users& users) {
   const Login &sensor = users.sensor, &manager = users.manager, &telegraf = users.telegraf;
   std::string lines;
-  for (const Login* login : {&sensor, &manager, &telegraf}) lines += mosquitto_password_line(*login) + "\n";
+  for (const Login* login : {&sensor, &manager, &telegraf, &users.operates})
+    if (!login->user.empty()) lines += mosquitto_password_line(*login) + "\n";
   // No line end in single values: services read the file as it is.
   std::vector<SecretFile> files = {
       {"mosquitto_sensor_user", sensor.user},
@@ -187,7 +199,11 @@ std::vector<SecretFile> files_of(const SetAuthOptions& o, const Users& users) {
       {"influxdb_pass", users.influxdb.password},
       {"influxdb_token", users.influxdb_token},
       {"mosquitto_users", lines},
-      {"mosquitto_acl", mosquitto_acl({users.org, sensor.user, manager.user, telegraf.user})}};
+      {"mosquitto_acl", mosquitto_acl({users.org, sensor.user, manager.user, telegraf.user, users.operates.user})}};
+  if (!users.operates.user.empty()) {
+    files.push_back({"mosquitto_operator_user", users.operates.user});
+    files.push_back({"mosquitto_operator_pass", users.operates.password});
+  }
   add_certificates(o, users, files);
   return files;
 }
@@ -253,8 +269,9 @@ void check(const SetAuthOptions& o) {
     throw UsageError(
         fmt::format("{}: there is nothing to rotate (set-auth --generate makes secrets)", o.output.string()));
   if (!installed(o) || o.force || o.rotate) return;
-  const bool amends =
-      o.tls || o.topic_org || o.mosquitto_sensor_user || o.mosquitto_manager_user || o.mosquitto_telegraf_user;
+  const bool amends = o.tls || o.topic_org || o.mosquitto_sensor_user || o.mosquitto_manager_user ||
+                      o.mosquitto_telegraf_user || o.with_operator || o.mosquitto_operator_user ||
+                      !o.mosquitto_operator_pass.empty();
   const bool passwords = !o.mosquitto_sensor_pass.empty() || !o.mosquitto_manager_pass.empty() ||
                          !o.mosquitto_telegraf_pass.empty() || !o.influxdb_pass.empty();
   if (!amends || passwords)
@@ -290,8 +307,8 @@ CommandSpec set_auth_command() {
   return make_command<SetAuthOptions>("set-auth", "Deployment",
                                       "Write users, passwords and access rules of the composition",
                                       {"anomctl set-auth --generate",
-                                       "anomctl set-auth --mosquitto_sensor_pass P --mosquitto_manager_pass P "
-                                       "--mosquitto_telegraf_pass P --influxdb_pass P"},
+                                       "anomctl set-auth --mosquitto_sensor_pass PASSWORD --mosquitto_manager_pass "
+                                       "PASSWORD --mosquitto_telegraf_pass PASSWORD --influxdb_pass PASSWORD"},
                                       run);
 }
 

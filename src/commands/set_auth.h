@@ -12,10 +12,13 @@
 namespace anomctl {
 
 struct SetAuthOptions {
-  std::optional<std::string> mosquitto_sensor_user, mosquitto_manager_user, mosquitto_telegraf_user, influxdb_user;
-  std::string mosquitto_sensor_pass, mosquitto_manager_pass, mosquitto_telegraf_pass, influxdb_pass;
+  std::optional<std::string> mosquitto_sensor_user, mosquitto_manager_user, mosquitto_telegraf_user,
+      mosquitto_operator_user, influxdb_user;
+  std::string mosquitto_sensor_pass, mosquitto_manager_pass, mosquitto_telegraf_pass, mosquitto_operator_pass,
+      influxdb_pass;
   std::optional<std::string> topic_org;
   fs::path output = "compose/secrets";
+  bool with_operator = false;
   bool generate = false;
   bool force = false;
   bool rotate = false;
@@ -27,6 +30,8 @@ struct SetAuthOptions {
           Secret{});
     field("mosquitto_manager_pass", self.mosquitto_manager_pass, "password of the manager", Secret{});
     field("mosquitto_telegraf_pass", self.mosquitto_telegraf_pass, "password of Telegraf at the broker", Secret{});
+    field("mosquitto_operator_pass", self.mosquitto_operator_pass,
+          "password of a person who mutes and acknowledges alerts on the maintenance topic: makes that user", Secret{});
     field("influxdb_pass", self.influxdb_pass, "password of InfluxDB's first user, at least 8 characters", Secret{});
     field("mosquitto_sensor_user", self.mosquitto_sensor_user,
           "user name of the sensors (default: what is there, else sensor_blade)");
@@ -34,10 +39,14 @@ struct SetAuthOptions {
           "user name of the manager (default: what is there, else manager_blade)");
     field("mosquitto_telegraf_user", self.mosquitto_telegraf_user,
           "user name of Telegraf (default: what is there, else telegraf)");
+    field("mosquitto_operator_user", self.mosquitto_operator_user,
+          "user name of that person (default: what is there, else operator)");
     field("influxdb_user", self.influxdb_user, "InfluxDB's first user (default: what is there, else admin)");
     field("topic_org", self.topic_org,
           "first part of every topic, for the access list and .env (default: what is there, else windmill)");
     field("output", self.output, "folder for the secrets; .env goes to the folder above");
+    field("with_operator", self.with_operator,
+          "make that user too, with a password that is made or asked for; who is there stays without it");
     field("generate", self.generate, "make the passwords that are not given and not there");
     field("force", self.force,
           "overwrite passwords that exist; InfluxDB's only with influxdb-pass, for a running one knows no others");

@@ -98,6 +98,7 @@ int run(const UpOptions& options, Context& context) {
         if (!std::exchange(counted, true)) judging.count_down();
       };
       try {
+        Heartbeat heartbeat(manage.heartbeat);
         ManageParts parts = manage_parts(manage);
         parts.on_ready = [&](const std::string& id) {
           say("manage: ready as " + id);
@@ -108,6 +109,7 @@ int run(const UpOptions& options, Context& context) {
                           episode.closed ? format_stamp(episode.end) : episode.reason));
         };
         if (page) page->attach(parts);
+        heartbeat.attach(parts);
         judged = run_manage(manage.role, parts, running.token());
       } catch (...) {
         release();

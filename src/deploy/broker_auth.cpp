@@ -65,6 +65,11 @@ std::string mosquitto_acl(const AclRoles& roles) {
   section(roles.telegraf_user);
   allow("read", "#");
   out += "topic read $SYS/#\n";
+  if (!roles.operator_user.empty()) {
+    section(roles.operator_user);
+    allow("read", "#");
+    allow("write", "maintenance/+");
+  }
   return out;
 }
 

@@ -41,7 +41,22 @@ void write_fixed(const fs::path& path, std::string_view content) {
   fix(path, kFileMode);
 }
 
-// Folders last: writing into one changes its time.
+// The tz database, for names of zones; without its copies under other rules for leap seconds.
+void stage_zones(const fs::path& root) {
+  const fs::path from = "/usr/share/zoneinfo";
+  std::error_code absent;
+  for (auto it = fs::recursive_directory_iterator(from, absent); it != fs::recursive_directory_iterator(); ++it) {
+    if (it->is_directory()) {
+      if (const fs::path name = it->path().filename(); name == "posix" || name == "right")
+        it.disable_recursion_pending();
+    } else if (it->is_regular_file() && it->path().filename() != "localtime") {
+      copy_fixed(it->path(), root / it->path().relative_path(), kFileMode);
+    }
+  }
+}
+
+}  // namespace
+
 void fix_folders(const fs::path& top) {
   std::vector<fs::path> folders;
   for (const auto& entry : fs::recursive_directory_iterator(top)) {
@@ -55,8 +70,6 @@ void fix_folders(const fs::path& top) {
   }
   fix(top, kProgramMode);
 }
-
-}  // namespace
 
 std::string render_template(std::string_view text, const std::map<std::string, std::string>& values) {
   std::string out;
@@ -94,7 +107,8 @@ std::vector<fs::path> loaded_libraries() {
   return out;
 }
 
-void stage_runtime(const fs::path& context, const fs::path& program, const std::vector<fs::path>& libraries) {
+void stage_runtime(const fs::path& context, const fs::path& program, const std::vector<fs::path>& libraries,
+                   const std::vector<fs::path>& modules) {
   const fs::path root = context / "root";
   copy_fixed(program, root / "usr/bin/anomctl", kProgramMode);
   for (const fs::path& library : libraries) {
@@ -104,9 +118,12 @@ void stage_runtime(const fs::path& context, const fs::path& program, const std::
     const fs::path folder = is_loader ? library.parent_path() : fs::path("/usr/lib/x86_64-linux-gnu");
     copy_fixed(fs::canonical(library), root / folder.relative_path() / library.filename(), kProgramMode);
   }
+  for (const fs::path& module : modules)
+    copy_fixed(module, root / "usr/lib/anomctl/modules" / module.filename(), kFileMode);
   for (const char* ca : {"/etc/ssl/certs/ca-certificates.crt"}) {
     if (fs::exists(ca)) copy_fixed(ca, root / fs::path(ca).relative_path(), kFileMode);
   }
+  stage_zones(root);
   write_fixed(root / "etc/passwd",
               "root:x:0:0:root:/:/sbin/nologin\nanomctl:x:10001:10001:anomctl:/data:/sbin/nologin\n");
   write_fixed(root / "etc/group", "root:x:0:\nanomctl:x:10001:\n");

@@ -32,7 +32,8 @@ at::Device choose_device(const std::string& text) {
     index = std::stoi(text.substr(5));
   }
   if (index >= gpus) {
-    const char* why = !at::globalContext().hasCUDA()
+    // hasCUDA() asks for a GPU, too.
+    const char* why = !at::CUDAHooksRegistry()->Has("CUDAHooks")
                           ? "this libtorch was loaded without CUDA (scripts/setup --cuda installs it)"
                       : gpus == 0 ? "the driver shows no GPU (is it installed, and new enough?)"
                                   : "there are fewer GPUs";

@@ -19,12 +19,23 @@ def broker_settings(secrets, data, name="mosquitto.conf"):
     return lines
 
 
+class ComposeLoader(yaml.SafeLoader):
+    """Knows what Compose adds to YAML: a list that stands in place of the one before."""
+
+
+ComposeLoader.add_constructor("!override", lambda loader, node: loader.construct_sequence(node))
+
+
+def read_compose(name):
+    return yaml.load((COMPOSE / name).read_text(), ComposeLoader)
+
+
 class Composition:
     """docker-compose.yml with `places`, {"broker:1883": "127.0.0.1:4711", ..}, and `env`, what .env says."""
 
     def __init__(self, places, env=None):
         self.places, self.env = places, env or {}
-        self.services = yaml.safe_load((COMPOSE / "docker-compose.yml").read_text())["services"]
+        self.services = read_compose("docker-compose.yml")["services"]
 
     def render(self, text):
         def value(match):

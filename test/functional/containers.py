@@ -33,8 +33,8 @@ class Engine:
     @staticmethod
     def missing():
         """Why there can be none, or nothing."""
-        if not shutil.which("docker") or not shutil.which("docker-compose"):
-            return "no container engine with docker-compose"
+        if not shutil.which("docker"):
+            return "no container engine"
         if not Engine.works() and not (shutil.which("dockerd") and os.geteuid() == 0):
             return "no container engine runs, and none can be started"
         return None

@@ -11,10 +11,12 @@ import paho.mqtt.client as mqtt
 import pytest
 from compose import broker_settings
 
-ROLES = ("sensor", "manager", "telegraf")
+ROLES = ("sensor", "manager", "telegraf", "operator")
 LEVELS = ("sensor", "anomaly", "alert", "status", "maintenance")
-MAY_WRITE = {"sensor": {"sensor"}, "manager": {"anomaly", "alert", "status"}, "telegraf": set()}
-MAY_READ = {"sensor": set(), "manager": {"sensor", "maintenance"}, "telegraf": set(LEVELS)}
+MAY_WRITE = {"sensor": {"sensor"}, "manager": {"anomaly", "alert", "status"}, "telegraf": set(),
+             "operator": {"maintenance"}}
+MAY_READ = {"sensor": set(), "manager": {"sensor", "maintenance"}, "telegraf": set(LEVELS),
+            "operator": set(LEVELS)}
 
 
 class Client:
@@ -66,7 +68,7 @@ class Client:
 
 @pytest.fixture
 def secrets(anomctl):
-    anomctl("set-auth", "--generate", code=0)
+    anomctl("set-auth", "--generate", "--with-operator", code=0)
     return anomctl.folder / "compose/secrets"
 
 
@@ -81,16 +83,18 @@ def login(secrets, role):
 
 def test_who_may_read_and_write_what(secrets, make_broker, tmp_path):
     broker = composed(make_broker, secrets, tmp_path)
-    clients = {role: Client(broker.port, *login(secrets, role)) for role in ROLES}
-    for role, client in clients.items():
-        assert client.connected
-        client.subscribe("#")
+    # The broker ends the connection of who writes what it may not.
+    readers, writers = ({role: Client(broker.port, *login(secrets, role)) for role in ROLES} for _ in range(2))
+    for reader in readers.values():
+        assert reader.connected
+        reader.subscribe("#")
     # A topic of another organisation is nobody's.
-    for role, client in clients.items():
+    for role, client in writers.items():
         wrote = {level for level in LEVELS if client.publish(f"windmill/{level}/blade", f"{role} {level}")}
         assert wrote == MAY_WRITE[role], role
         assert not client.publish("other/sensor/blade", "x") and not client.publish("windmill/sensor/blade/deep", "x")
-    for role, client in clients.items():
+        client.close()
+    for role, client in readers.items():
         expected = {(f"windmill/{level}/blade", f"{writer} {level}") for writer in ROLES for level in MAY_WRITE[writer]
                     if level in MAY_READ[role]}
         client.wait(lambda: expected <= set(client.got))
@@ -176,6 +180,22 @@ def test_what_is_there_is_kept_unless_it_is_meant(anomctl):
     assert "lets nobody in" in anomctl("set-auth", "--force", "--generate", "--influxdb-pass", "a-new-one-1234", code=0).err
     assert "nothing to rotate" in anomctl("set-auth", "--rotate", "--output", "elsewhere", code=2).err
     assert not (anomctl.folder / "elsewhere").exists()
+
+
+def test_an_operator_comes_when_asked_for_and_stays(anomctl):
+    secrets = anomctl.folder / "compose/secrets"
+    anomctl("set-auth", "--generate", "--tls", code=0)
+    before = contents(secrets)
+    assert not any("operator" in name + text for name, text in before.items())
+    assert "no password for operator" in anomctl("set-auth", "--with-operator", code=2).err
+    anomctl("set-auth", "--mosquitto-operator-pass", "given-here-1234", code=0)
+    after = contents(secrets)
+    assert after["mosquitto_operator_pass"] == "given-here-1234" and "tls_operator.crt" in after
+    assert not changed(before, after) & {"mosquitto_sensor_pass", "mosquitto_manager_pass", "tls_ca.crt", "influxdb_pass"}
+    anomctl("set-auth", "--rotate", code=0)
+    assert contents(secrets)["mosquitto_operator_pass"] != "given-here-1234"
+    assert "topic write windmill/maintenance/+" in contents(secrets)["mosquitto_acl"]
+    assert "different user names" in anomctl("set-auth", "--mosquitto-operator-user", "telegraf", code=2).err
 
 
 def test_the_organisation_of_the_services_is_taken(anomctl):

@@ -20,9 +20,11 @@ std::string mosquitto_password_line(const Login& login, std::string_view salt = 
 struct AclRoles {
   std::string org = "windmill";
   std::string sensor_user, manager_user, telegraf_user;
+  std::string operator_user = {};  // empty: there is none
 };
 // Sensor: may write its readings. Manager: may read readings and maintenance windows, write verdicts, alerts and its
-// status. Telegraf: may only read. Nothing else is allowed to anyone.
+// status. Telegraf: may only read. Operator: may read, and write maintenance windows and acknowledgements. Nothing else is
+// allowed to anyone.
 std::string mosquitto_acl(const AclRoles& roles);
 
 // Why a password is easy to guess, or empty.

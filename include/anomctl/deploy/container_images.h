@@ -17,11 +17,16 @@ std::string render_template(std::string_view text, const std::map<std::string, s
 // Every shared library that this process has loaded, the loader included, symbolic links resolved by name.
 std::vector<fs::path> loaded_libraries();
 
-// root/ with the program, `libraries`, CA certificates, users and a writable /data and /tmp.
-void stage_runtime(const fs::path& context, const fs::path& program, const std::vector<fs::path>& libraries);
+// root/ with the program, `libraries`, `modules` that it loads on first use, CA certificates, time zones, users and a
+// writable /data and /tmp.
+void stage_runtime(const fs::path& context, const fs::path& program, const std::vector<fs::path>& libraries,
+                   const std::vector<fs::path>& modules = {});
 // Copies a folder of data into the context with fixed times and modes; `names`: only these files, as far as they are
 // there.
 void stage_folder(const fs::path& from, const fs::path& to, const std::vector<std::string>& names = {});
+
+// Gives `top` and all folders below their fixed times and modes: last, for writing into one changes its time.
+void fix_folders(const fs::path& top);
 
 // Runs a program, its output to stderr, and returns its exit code. Throws Error(failed) when it cannot be started.
 int run_program(const std::vector<std::string>& arguments);

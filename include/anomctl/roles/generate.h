@@ -88,6 +88,7 @@ struct GenerateParts {
   double period_s = 1;                                       // step from the last row to the first of the next round
   std::function<void(std::int64_t row, const Row&)> on_row;  // of the first asset, after it was handed to the broker
   std::function<void(const std::string& asset, const InjectedFault&)> on_fault;  // when it begins
+  std::function<void(const std::string& why)> on_broker;  // why it is away, empty: it is there; on another thread
 };
 
 struct GenerateCounts {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <string_view>
 #include <thread>
 
 #include "anomctl/core/error.h"
@@ -24,10 +25,13 @@ Json InfluxClient::call(const char* method, const std::string& target, const Jso
     request.headers.set("Content-Type", "application/json");
   }
   const HttpResponse answer = http_.send(request);
-  if (answer.status != wanted) {
-    const std::string text = fmt::format("InfluxDB {}: {}: {}", settings_.influx_url, what, influx_reason(answer));
-    throw failed(answer.status == 401 ? text + " (check influx-token-file)" : text);
-  }
+  if (answer.status == 401)
+    throw failed(fmt::format("InfluxDB {}: it does not know the token: {} (check influx-token-file)",
+                             settings_.influx_url, influx_reason(answer)));
+  // What a name does not lead to is told as no list at all.
+  if (answer.status == 404 && std::string_view(method) == "GET") return {};
+  if (answer.status != wanted)
+    throw failed(fmt::format("InfluxDB {}: {}: {}", settings_.influx_url, what, influx_reason(answer)));
   return answer.body.empty() ? Json() : Json::parse(answer.body, "InfluxDB's answer");
 }
 
@@ -64,7 +68,7 @@ bool InfluxClient::set_up(const std::string& user, const std::string& password, 
 
 std::string InfluxClient::organisation_id() {
   const Json found = call("GET", "/api/v2/orgs?org=" + percent_encode(settings_.influx_org), nullptr, 200,
-                          fmt::format("organisation '{}' is not found", settings_.influx_org));
+                          fmt::format("organisation '{}' cannot be looked for", settings_.influx_org));
   const Json* orgs = found.find("orgs");
   if (orgs == nullptr || orgs->size() != 1)
     throw failed(fmt::format("InfluxDB {}: there is no organisation '{}' for this token", settings_.influx_url,

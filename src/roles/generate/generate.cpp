@@ -212,7 +212,13 @@ GenerateCounts run_generate(const GenerateSettings& settings, const GeneratePart
   validate(settings);
   MqttParts mqtt;
   mqtt.session_expiry = seconds(300);
-  mqtt.on_lost = [](const std::string& why) { log_warning("the broker is away: {}; trying again", why); };
+  mqtt.on_lost = [&parts](const std::string& why) {
+    log_warning("the broker is away: {}; trying again", why);
+    if (parts.on_broker) parts.on_broker(why);
+  };
+  mqtt.on_connected = [&parts] {
+    if (parts.on_broker) parts.on_broker("");
+  };
   // One that is refused is followed by others that are.
   std::stop_source ended;
   const std::stop_callback pass_on(stop, [&] { ended.request_stop(); });

@@ -34,4 +34,6 @@ TEST_CASE("the access list names each user once and lets Telegraf write nothing"
   const std::string telegraf = acl.substr(acl.find("user t"));
   CHECK(telegraf.find("write") == std::string::npos);
   CHECK(acl.find("topic write plant/sensor/+") < acl.find("user m"));
+  const std::string with_operator = mosquitto_acl({"plant", "s", "m", "t", "o"});
+  CHECK(with_operator == acl + "\nuser o\ntopic read plant/#\ntopic write plant/maintenance/+\n");
 }

@@ -26,6 +26,23 @@ TEST_CASE("two stagings of the same folder are equal in content, mode and time")
   CHECK_THROWS_AS(stage_folder(folder.path() / "nothing", folder.path() / "x"), Error);
 }
 
+TEST_CASE("a runtime holds the program, its modules and time zones, all of one time") {
+  const TemporaryFolder folder;
+  write_file_atomic(folder.path() / "program", "p", 0755);
+  write_file_atomic(folder.path() / "module.so", "m", 0600);
+  const fs::path context = folder.path() / "context", root = context / "root";
+  stage_runtime(context, folder.path() / "program", {}, {folder.path() / "module.so"});
+  CHECK(fs::exists(root / "usr/bin/anomctl"));
+  CHECK(fs::status(root / "usr/lib/anomctl/modules/module.so").permissions() == fs::perms(0644));
+  CHECK(fs::exists(root / "usr/share/zoneinfo/Europe/Berlin"));
+  CHECK_FALSE(fs::exists(root / "usr/share/zoneinfo/right"));
+  const fs::file_time_type one = fs::last_write_time(root);
+  for (const auto& entry : fs::recursive_directory_iterator(context)) {
+    INFO(entry.path());
+    CHECK(fs::last_write_time(entry.path()) == one);
+  }
+}
+
 TEST_CASE("the libraries of this process are found, and programs report their exit code") {
   CHECK(loaded_libraries().size() > 2);
   CHECK(run_program({"true"}) == 0);

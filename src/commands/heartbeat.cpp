@@ -1,0 +1,109 @@
+#include "commands/heartbeat.h"
+
+#include <fmt/core.h>
+
+#include <chrono>
+#include <utility>
+
+#include "anomctl/core/error.h"
+#include "anomctl/core/json.h"
+#include "anomctl/core/log.h"
+
+namespace anomctl {
+namespace {
+
+constexpr std::chrono::seconds kEvery{2};
+constexpr Nanoseconds kStill = 30 * kSecond;
+constexpr std::uint64_t kLargestFile = 64 * 1024;
+
+}  // namespace
+
+Heartbeat::Heartbeat(const HeartbeatSettings& settings, const Clock& clock)
+    : file_(settings.alive_file), clock_(clock) {
+  if (file_.empty()) return;
+  write_file_atomic(file_, text());
+  writer_ = std::jthread([this](const std::stop_token& stop) { write_on(stop); });
+}
+
+Heartbeat::~Heartbeat() {
+  if (file_.empty()) return;
+  writer_.request_stop();
+  writer_.join();
+  std::error_code gone;
+  fs::remove(file_, gone);
+}
+
+void Heartbeat::say(const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  if (why == why_) return;
+  why_ = why;
+  news_ = true;
+  changed_.notify_one();
+}
+
+void Heartbeat::attach(ManageParts& parts) {
+  parts.on_ready = [this, then = std::move(parts.on_ready)](const std::string& client_id) {
+    say("");
+    if (then) then(client_id);
+  };
+  parts.on_health = [this, then = std::move(parts.on_health)](const ManageHealth& health) {
+    say(health.connected ? health.trouble : "the broker is away");
+    {
+      const std::lock_guard lock(mutex_);
+      worked_ = clock_.steady();
+    }
+    if (then) then(health);
+  };
+}
+
+void Heartbeat::attach(GenerateParts& parts) {
+  parts.on_broker = [this, then = std::move(parts.on_broker)](const std::string& why) {
+    say(why.empty() ? "" : "the broker is away: " + why);
+    if (then) then(why);
+  };
+}
+
+std::string Heartbeat::text() const {
+  std::string why = why_;
+  const Nanoseconds still = worked_ == 0 ? 0 : clock_.steady() - worked_;
+  if (why.empty() && still > kStill)
+    why = fmt::format("nothing was judged for {} s (does the server answer?)", still / kSecond);
+  Json json = Json::object();
+  json["time"] = format_stamp(clock_.now() / kMillisecond * kMillisecond);
+  json["ready"] = why.empty();
+  if (!why.empty()) json["reason"] = why;
+  return json.dump() + "\n";
+}
+
+void Heartbeat::write_on(const std::stop_token& stop) {
+  for (bool told = false; !stop.stop_requested();) {
+    std::string next;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, stop, kEvery, [this] { return news_; });
+      news_ = false;
+      next = text();
+    }
+    try {
+      write_file_atomic(file_, next);
+      told = false;
+    } catch (const Error& error) {  // whoever reads the file sees that it grows old
+      if (!std::exchange(told, true)) log_warning("{}", error.what());
+    }
+  }
+}
+
+std::string why_not_well(const fs::path& file, Duration max_age, bool only_alive) {
+  if (!fs::exists(file))
+    throw unreachable_error(fmt::format("{} is not there: no role runs with it as --alive-file", file.string()));
+  const Json said = Json::parse(read_file(file, kLargestFile), file.string());
+  const auto time = parse_stamp(said.at("time").as_string());
+  if (!time) throw input_error(fmt::format("{}: its time is no stamp", file.string()));
+  const Duration age{system_clock().now() - time->time};
+  // Also one from the time to come: a clock that was set back leaves it there until the next is written.
+  if (age > max_age || age < Duration{-max_age.ns})
+    return fmt::format("it last said so at {}", format_stamp(time->time));
+  return only_alive || said.at("ready").as_bool() ? "" : said.string_or("reason", "it does not say why");
+}
+
+}  // namespace anomctl
