@@ -17,6 +17,7 @@
 #include "roles/manage/influx_sink.h"
 #include "roles/manage/kafka_manager.h"
 #include "roles/manage/manager_status.h"
+#include "roles/manage/notices.h"
 #include "roles/manage/outbox.h"
 #include "roles/manage/recording.h"
 #include "roles/manage/replayed.h"
@@ -30,6 +31,7 @@ using namespace manage;
 // Readings that are judged before what came of them is stored and sent, at most.
 constexpr int kReadingsAtOnce = 256;
 constexpr std::size_t kStatesAtOnce = 64;
+constexpr Duration kKeptNotices = seconds(5);  // so long the end waits for a receiver whose alerts are on disk
 
 class Manager {
  public:
@@ -40,8 +42,9 @@ class Manager {
         parts_(parts),
         id_(settings.client_id.empty() ? default_client_id(settings) : settings.client_id),
         stream_(
-            settings, parts, [this](std::string t, std::string p) { outbox_.add(std::move(t), std::move(p)); }, stop),
+            settings, parts, [this](std::string t, std::string p) { say(std::move(t), std::move(p)); }, stop),
         outbox_(outbox_settings()),
+        notices_(settings, parts.http, [this](std::uint64_t number) { outbox_.acknowledged(number); }),
         inbox_(inbox_settings()),
         filters_{settings.topic.topic_org + "/sensor/+", settings.topic.topic_org + "/maintenance/+"} {
     for (const std::string& asset : outbox_.assets())
@@ -94,10 +97,9 @@ class Manager {
     closer.request_stop();
     ManageCounts done = counts();
     done.all_published = out.flush(settings_.drain_timeout, given_up_.get_token());
+    notices_.finish(Duration{std::min(settings_.drain_timeout.ns, outbox_.keeps() ? kKeptNotices.ns : INT64_MAX)});
     outbox_.commit(outbox_.judged(), {}, given_up_.get_token());  // forgets what was acknowledged
-    stream_.finish_notices(settings_.drain_timeout);
-    done.notified = stream_.counts().notified;
-    done.not_notified = stream_.counts().not_notified;
+    notices_.count(done);
     done.kept = static_cast<std::int64_t>(outbox_.waiting());
     tell("stopped");
     out.flush(seconds(2));
@@ -108,13 +110,20 @@ class Manager {
  private:
   std::uint64_t max_bytes() const { return static_cast<std::uint64_t>(settings_.spool_megabytes) * 1'000'000; }
 
+  void say(std::string topic, std::string payload) {
+    notices_.make(topic, payload, [this](std::string t, std::string p) { outbox_.add(std::move(t), std::move(p)); });
+    outbox_.add(std::move(topic), std::move(payload));
+  }
+
   OutboxSettings outbox_settings() {
     OutboxSettings outbox;
     outbox.folder = settings_.state_dir;
     outbox.durable = settings_.durable;
     outbox.max_bytes = max_bytes();
     outbox.send = [this](const std::string& topic, const std::string& payload, std::uint64_t number) {
-      return out_->publish(topic, payload, false, given_up_.get_token(), number);
+      if (!Notices::is_notice(topic)) return out_->publish(topic, payload, false, given_up_.get_token(), number);
+      notices_.deliver(topic, payload, number);
+      return true;
     };
     outbox.on_trouble = [this](const std::string& why) { tell_trouble(why.empty() ? inbox_.trouble() : why); };
     return outbox;
@@ -229,6 +238,7 @@ class Manager {
 
   ManageCounts counts() {
     ManageCounts all = stream_.counts();
+    notices_.count(all);
     all.repeated = inbox_.repeated();
     all.dropped = dropped();
     all.lost = lost();
@@ -367,6 +377,7 @@ class Manager {
   std::string id_;
   Stream stream_;
   Outbox outbox_;
+  Notices notices_;  // tells the outbox
   Inbox inbox_;
   std::optional<Recorder> recorder_;
   MqttClient* out_ = nullptr;
