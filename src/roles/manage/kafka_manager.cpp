@@ -82,7 +82,7 @@ class KafkaManager {
     judge_all(consumer);
     consumer.close();
     tell("stopped");
-    notices_.finish(settings_.drain_timeout);
+    notices_.finish(settings_.drain_timeout, false);
     notices_.count(sums_);
     sums_.all_published = producer_.flush(give_up_.get_token());
     return sums_;

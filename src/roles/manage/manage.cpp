@@ -11,9 +11,11 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
 #include "anomctl/core/stop.h"
+#include "roles/manage/asset_name.h"
 #include "roles/manage/client_id.h"
 #include "roles/manage/delays.h"
 #include "roles/manage/history.h"
+#include "roles/manage/hold_back.h"
 #include "roles/manage/influx_sink.h"
 #include "roles/manage/kafka_manager.h"
 #include "roles/manage/manager_status.h"
@@ -31,7 +33,6 @@ using namespace manage;
 // Readings that are judged before what came of them is stored and sent, at most.
 constexpr int kReadingsAtOnce = 256;
 constexpr std::size_t kStatesAtOnce = 64;
-constexpr Duration kKeptNotices = seconds(5);  // so long the end waits for a receiver whose alerts are on disk
 
 class Manager {
  public:
@@ -50,7 +51,7 @@ class Manager {
     for (const std::string& asset : outbox_.assets())
       if (const auto state = outbox_.state(asset)) stream_.restore(asset, *state);
     if (!settings.record.empty()) recorder_.emplace(settings.record, settings.topic.topic_org + "/sensor/");
-    tell_damage();
+    warn_of_damage(settings_.state_dir, inbox_.damage(), outbox_.damage());
   }
 
   ManageCounts run() {
@@ -74,7 +75,7 @@ class Manager {
     std::stop_source ended;
     const std::stop_callback pass_on(stop_, [&] { ended.request_stop(); });
     std::jthread gate([&] {
-      hold_back_until(in, ended.get_token());
+      hold_back(in, inbox_, ended.get_token());
       in.disconnect();
       gate_closed_ = true;
     });
@@ -97,7 +98,7 @@ class Manager {
     closer.request_stop();
     ManageCounts done = counts();
     done.all_published = out.flush(settings_.drain_timeout, given_up_.get_token());
-    notices_.finish(Duration{std::min(settings_.drain_timeout.ns, outbox_.keeps() ? kKeptNotices.ns : INT64_MAX)});
+    notices_.finish(settings_.drain_timeout, outbox_.keeps());
     outbox_.commit(outbox_.judged(), {}, given_up_.get_token());  // forgets what was acknowledged
     notices_.count(done);
     done.kept = static_cast<std::int64_t>(outbox_.waiting());
@@ -169,6 +170,10 @@ class Manager {
       const bool of_sensor = message.topic.substr(0, slash).ends_with("/sensor");
       if (of_sensor && message.retained) return;  // an old reading, not a new one
       Reading reading{0, message.topic.substr(slash + 1), std::move(message.payload), system_clock().now()};
+      if (!is_asset_name(reading.asset)) {  // an empty level of a topic, or a sign that no text holds
+        ++nameless_;
+        return;
+      }
       if (!stream_.ours(reading.asset) && (of_sensor || reading.asset != kAllAssets)) return;
       mark(reading.payload, of_sensor);
       std::lock_guard lock(putting_);
@@ -209,14 +214,6 @@ class Manager {
       log_warning("{}: readings are not acknowledged until there is room", why);
     tell(why.empty() ? "ready" : "not_storing");
   }
-  void tell_damage() const {
-    const SpoolDamage readings = inbox_.damage(), verdicts = outbox_.damage();
-    if (!readings.any() && !verdicts.any()) return;
-    log_warning(
-        "{}: damage was found: {} readings ({} of them not judged), {} verdicts, {} saved states; the rest goes on",
-        settings_.state_dir.string(), readings.records, readings.lost, verdicts.records,
-        readings.values + verdicts.values);
-  }
   void tell_dropped() {
     if (dropped() == told_dropped_) return;
     log_warning("{} readings and verdicts that waited were dropped: there is more than spool-megabytes",
@@ -239,6 +236,8 @@ class Manager {
   ManageCounts counts() {
     ManageCounts all = stream_.counts();
     notices_.count(all);
+    all.messages += nameless_;
+    all.unreadable += nameless_;
     all.repeated = inbox_.repeated();
     all.dropped = dropped();
     all.lost = lost();
@@ -250,21 +249,6 @@ class Manager {
     if (!inbox_.stuck()) return;
     log_error("{}: ending at once, for a reading that cannot be stored must not be acknowledged", inbox_.trouble());
     std::_Exit(1);
-  }
-
-  // The broker keeps what comes while `in` is not connected. (A callback of the library that waits would hold up all of
-  // its connections.)
-  void hold_back_until(MqttClient& in, std::stop_token ended) {
-    for (bool held = false; !wait_for_stop(ended, 100);) {
-      const bool hold = !inbox_.hold_back().empty();
-      if (hold && !held) in.disconnect();
-      if (hold) held = true;
-      if (hold || !held) continue;
-      try {
-        held = !in.connect(ended);
-      } catch (const Error&) {  // the next try is soon
-      }
-    }
   }
 
   // What a person has seen goes the way of the maintenance topic: the spool and a recording know of it.
@@ -390,6 +374,7 @@ class Manager {
   bool session_present_ = false;      // when the first connection began
   std::atomic<bool> connected_{true}, reconnected_{false}, gate_closed_{false}, closed_{false}, taken_over_{false};
   std::atomic<Nanoseconds> drain_until_{0};
+  std::atomic<std::int64_t> nameless_{0};  // messages on topics that name no asset
 };
 
 }  // namespace

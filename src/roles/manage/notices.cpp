@@ -1,5 +1,6 @@
 #include "roles/manage/notices.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "anomctl/core/log.h"
@@ -7,6 +8,7 @@
 namespace anomctl::manage {
 namespace {
 
+constexpr Duration kLongestEnd = seconds(5);
 const std::string kNotice = "$notice/";  // and the sink; no topic of an organisation begins with $
 
 }  // namespace
@@ -28,6 +30,10 @@ void Notices::deliver(const std::string& topic, const std::string& payload, std:
   if (notifier_.tell(topic.substr(kNotice.size()), payload, number)) return;
   if (homeless_++ == 0) log_warning("alerts waited for a webhook or command that is no longer given: they are dropped");
   if (number != 0 && on_done_) on_done_(number);
+}
+
+void Notices::finish(Duration timeout, bool kept) {
+  notifier_.finish(kept ? Duration{std::min(timeout.ns, kLongestEnd.ns)} : timeout);
 }
 
 void Notices::count(ManageCounts& counts) const {

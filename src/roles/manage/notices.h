@@ -23,8 +23,8 @@ class Notices {
   static bool is_notice(const std::string& topic);
   // One that `make` made, now or in an earlier process. Requires: is_notice(topic).
   void deliver(const std::string& topic, const std::string& payload, std::uint64_t number);
-  // See Notifier.
-  void finish(Duration timeout) { notifier_.finish(timeout); }
+  // See Notifier; where alerts are kept on disk it does not wait long.
+  void finish(Duration timeout, bool kept);
   void count(ManageCounts& counts) const;
 
  private:
