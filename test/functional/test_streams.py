@@ -246,8 +246,8 @@ def test_two_managers_with_one_id_are_named_as_the_cause(plant, broker, listener
 
 
 def test_the_bench_of_a_live_stream_runs(binary):
-    bench = subprocess.run([sys.executable, REPOSITORY / "scripts/bench-load", "--assets", "5", "--seconds", "2", "--binary", binary],
-                           capture_output=True, text=True, timeout=100)
+    bench = subprocess.run([sys.executable, REPOSITORY / "scripts/bench-load", "--assets", "5", "--seconds", "2",
+                            "--binary", binary], capture_output=True, text=True, timeout=100)
     assert bench.returncode == 0, bench.stderr
     result = json.loads(bench.stdout)
     assert result["missing"] == 0 and result["readings"] == result["scored"] == 10

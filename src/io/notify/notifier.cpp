@@ -153,6 +153,9 @@ struct Notifier::Sink {
 Notifier::Notifier(const NotifySettings& settings, const HttpClientSettings& http, Done on_done) {
   const auto key = [](const std::string& of) { return sha256_hex(of).substr(0, 32); };
   for (const std::string& url : settings.webhook) {
+    if (!url.starts_with("http://") && !url.starts_with("https://"))
+      throw UsageError(
+          "a webhook's address begins with neither http:// nor https:// (it is not shown here, for it may be a key)");
     const std::size_t query = url.find('?');
     const std::string base = url.substr(0, query);
     std::string target = parse_http_url(base).path.empty() ? "/" : "";

@@ -261,8 +261,8 @@ class Manager {
   }
 
   void tell_health() {
-    if (!parts_.on_health) return;
     const Delays::Figures delay = delays_.take();
+    if (!parts_.on_health) return;
     ManageHealth health;
     health.counts = counts();
     health.connected = connected_;

@@ -65,6 +65,8 @@ TEST_CASE("what cannot be delivered in time is dropped and counted, and holds no
   CHECK(notifier.counts().dropped == 3);
   settings.webhook = {"ftp://x"};
   CHECK_THROWS_AS(Notifier(settings, {}), UsageError);
+  settings.webhook = {"SECRET"};
+  CHECK_THROWS_WITH(Notifier(settings, {}), !Contains("SECRET"));
 }
 
 TEST_CASE("a receiver that is away does not hold up the end") {
