@@ -188,7 +188,12 @@ OpenedSource open_plant(const CreateDatasetsOptions& options, DataSetPlan& plan,
   settings.kind = parse_plant(options.plant);
   settings.seed = options.seed;
   settings.rows = options.rows;
-  for (const std::string& text : options.fault) settings.faults.push_back(parse_fault(text));
+  for (const std::string& text : options.fault) {
+    settings.faults.push_back(parse_fault(text));
+    if (settings.faults.back().kind == FaultKind::clock_skew)
+      throw UsageError(
+          fmt::format("fault '{}': rows of a data set have no arrival that their clock could be off from", text));
+  }
   if (settings.faults.empty()) {
     const Duration end{
         static_cast<Nanoseconds>(static_cast<double>(options.rows) * plant_period_s(settings.kind) * 1e9)};

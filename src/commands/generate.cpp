@@ -49,7 +49,7 @@ class PlantRows : public RowSource {
   const std::vector<std::string>& columns() const override { return plant_.columns(); }
   bool next(Row& row) override {
     if (!plant_.next(row)) return false;
-    if (!plant_.label()) return true;
+    if (!plant_.label() && row.clock_skew == 0) return true;
     for (const InjectedFault& fault : plant_.truth())
       if (fault.start == row.time) on_fault_(fault);
     return true;
@@ -118,7 +118,8 @@ GenerateCounts generate(const GenerateOptions& options, Progress& progress, std:
   GenerateParts parts;
   heartbeat.attach(parts);
   parts.on_fault = [&](const std::string& asset, const InjectedFault& fault) {
-    log_info("{}: {} of {} until {}", asset, fault_name(fault.kind), fault.sensor, format_stamp(fault.end));
+    log_info("{}: {} of {} until {}", asset, fault_name(fault.kind), fault.sensor.empty() ? "the clock" : fault.sensor,
+             format_stamp(fault.end));
     if (faults != nullptr) faults->push_back({asset, fault});
   };
   if (options.plant.empty())

@@ -236,7 +236,7 @@ SensorPayload::Result SensorPayload::parse(std::string_view bytes) const {
 
 std::string sensor_message(const std::vector<std::string>& columns, const Row& row) {
   Json json = Json::object();
-  json["time"] = format_stamp(row.time);
+  json["time"] = format_stamp(row.time + row.clock_skew);
   Json::Object& members = json.as_object();
   for (std::size_t c = 0; c < columns.size(); ++c)
     if (std::isfinite(row.values[c])) members.emplace_back(columns[c], row.values[c]);

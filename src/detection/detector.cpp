@@ -106,6 +106,11 @@ void Detector::State::take_oldest(const PanelParts* parts) {
   for (std::size_t i = 0; i < targets.size(); ++i) score.actual[i] = current.scaled[targets[i]];
   has_opinion = false;
   if (current.filled == 0) return;
+  for (const SensorFault& fault : current.faults) {
+    if (fault.column == SensorFault::kClock) continue;
+    if (panel) panel->forget(fault.column);
+    if (memory) memory->forget(fault.column);
+  }
   if (panel) has_opinion = panel->push(current.held, current.missing, opinion);
   if (!memory) return;
   if (parts == nullptr) throw std::logic_error("this row needs its parts of the panel");

@@ -234,6 +234,8 @@ def test_another_origin_may_do_nothing(plant, broker, tmp_path):
     for wrong in ({"kind": "maybe"}, {"kind": "comment", "comment": ""}, {"kind": "comment", "comment": "x" * 3000}):
         assert requests.post(url + "api/labels", json=wrong, timeout=10).status_code == 400
     assert requests.get(url + "api/history?asset=x&rows=many", timeout=10).status_code == 400
+    assert requests.get(url + "api/history?asset=%ff%fe", timeout=10).status_code == 400
+    assert requests.get(url + "api/history", params={"asset": "a b+c"}, timeout=10).json()["asset"] == "a b+c"
     policy = requests.get(url, timeout=10).headers["content-security-policy"]
     assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
     end(process)

@@ -5,11 +5,13 @@ import json
 import math
 import random
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 from bundles import make_bundle
-from conftest import wait_for_port
+from conftest import REPOSITORY, wait_for_port
 from serving import Server
 from streams import end, start_manage
 
@@ -129,7 +131,9 @@ def test_a_server_judges_a_panel_as_the_bundle_does(plant, broker, listener, fre
         flow = -4 if 200 <= row < 205 else math.sin(row / 30) + 0.05 * dice.gauss(0, 1)
         reading = {"time": f"2026-07-01T00:{minute + row // 60:02}:{row % 60:02}Z", "flow": flow,
                    "power": 2 * flow + 0.05 * dice.gauss(0, 1) + (4 if 60 <= row < 75 else 0)}
-        if dice.random() < 0.1 or row in (150, 205):
+        if 230 <= row < 260:
+            reading.pop("power")  # dead: the other stands in for it
+        elif dice.random() < 0.1 or row in (150, 205):
             reading.pop(dice.choice(("flow", "power")))
         listener.send(json.dumps(reading))
     listener.wait_for(lambda: len(listener.below("anomaly")) == 300)
@@ -239,3 +243,11 @@ def test_two_managers_with_one_id_are_named_as_the_cause(plant, broker, listener
         raise AssertionError(said)
     for manager in managers:
         end(manager)
+
+
+def test_the_bench_of_a_live_stream_runs(binary):
+    bench = subprocess.run([sys.executable, REPOSITORY / "scripts/bench-load", "--assets", "5", "--seconds", "2",
+                            "--binary", binary], capture_output=True, text=True, timeout=100)
+    assert bench.returncode == 0, bench.stderr
+    result = json.loads(bench.stdout)
+    assert result["missing"] == 0 and result["readings"] == result["scored"] == 10

@@ -43,7 +43,7 @@ class SensorPayload {
   std::size_t columns_, max_bytes_;
 };
 
-// {"time": "..", "a": 1.0, ..} of a row; a missing value is left out.
+// {"time": "..", "a": 1.0, ..} of a row, with the stamp of the sender's clock; a missing value is left out.
 std::string sensor_message(const std::vector<std::string>& columns, const Row& row);
 
 }  // namespace anomctl

@@ -92,10 +92,13 @@ class PanelScorer {
   // The next row starts a new run.
   void restart();
   // False for the first `warm_up` rows of a run: `out` is unchanged. row: k values in the sensors' units, NaN = missing
-  // (the last value is held as input and the sensor takes no part in this row's score).
+  // (the last value is held as input, and where it was held in all rows that are looked back at, what the other sensors
+  // make most likely; the sensor takes no part in this row's score).
   bool push(std::span<const double> row, PanelOpinion& out) { return push(row, {}, out); }
   // The same with k flags of the sensors whose value in `row` only stands in for one that is missing.
   bool push(std::span<const double> row, std::span<const std::uint8_t> missing, PanelOpinion& out);
+  // What a sensor has shown so far says nothing: it is broken.
+  void forget(std::size_t sensor) { memory_.forget(sensor); }
   // Of the last row pushed; but for `z` only where it was judged.
   const PanelParts& parts() const { return parts_; }
   // The clipped z-scores of the last row pushed.
@@ -108,6 +111,9 @@ class PanelScorer {
 
  private:
   void take_in(std::span<const double> row, std::span<const std::uint8_t> missing);
+  void predict();
+  void stand_in();
+  void prepare_stand_in();
   void linear_parts();
   void network_parts();
   void expectation();
@@ -120,6 +126,18 @@ class PanelScorer {
   std::vector<double> residual_, whitened_;  // k: scaled residual e, P e
   std::vector<double> recent_, left_over_;   // with a network: (l, k) inputs, newest first; k: what it leaves over
   std::vector<std::uint8_t> missing_;
+  std::vector<double> newest_;  // k, z-scores with last values where one is missing
+  std::vector<double> inputs_;  // (warm_up, k), past_ with what stands in
+  // What stands in for sensors without a value, as long as they are the same ones:
+  struct StandIn {
+    std::vector<std::uint8_t> missing, stale;  // k; stale: its last value is as old as all inputs
+    std::vector<std::size_t> sensors, inputs;  // where the flags are set
+    Matrix<double> effects;                    // (stale, k), of such an input on the residuals
+    Matrix<double> gain, network_gain;         // see stand_in_gain
+  };
+  StandIn stand_in_;
+  std::vector<std::uint8_t> stale_;
+  std::vector<double> known_;  // k, residuals without the missing
   RelationWorkspace<float> work_;
   std::vector<float> network_in_, network_out_;
 };

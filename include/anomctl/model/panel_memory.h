@@ -31,7 +31,7 @@ inline constexpr std::array<const char*, kPanelMembers> kPanelMemberNames = {"ch
 
 // What one row says together with the `warm_up` rows before it, k each.
 struct PanelParts {
-  std::vector<double> z;         // z-score; of a sensor without a value that of its last one
+  std::vector<double> z;         // z-score; of a sensor without a value that of what stands in
   std::vector<double> relation;  // what the other sensors do not explain, in about unit deviations
   std::vector<double> var;       // part in the squared length of the VAR's whitened residuals
   std::vector<double> network;   // the same of what the relation network leaves over, 0 without one
@@ -66,6 +66,8 @@ class PanelMemory {
   explicit PanelMemory(std::shared_ptr<const PanelVoices> voices);
   // The next row starts a new run.
   void restart();
+  // What a sensor has shown so far says nothing: it is broken.
+  void forget(std::size_t sensor) { chart_[sensor] = 0; }
   // Whether the next row is judged; of one that is not, only `z` of its parts is looked at.
   bool ready() const { return seen_ >= voices_->warm_up; }
   // Whether it was; `out` is unchanged otherwise. missing: k flags of sensors that have no value.

@@ -72,7 +72,8 @@ struct GenerateSettings {
         "stamp of the first row; the others keep their distance (default: the table's own, or now where it has none)");
     field("qos", self.qos, "MQTT quality of service: 0 at most once, 1 at least once, 2 exactly once", Between{0, 2});
     field("fault", self.fault,
-          "put this fault into each asset's readings: kind:sensor@start+length[*size], as in stuck:flow@120s+30s");
+          "put this fault into each asset's readings: kind:sensor@start+length[*size], as in stuck:flow@120s+30s or "
+          "clock_skew@120s+30s*3600");
     DisturbanceSettings::fields(self.disturbance, field);
     field("flush_timeout", self.flush_timeout, "longest wait for the broker's last acknowledgements");
   }

@@ -2,9 +2,12 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <numbers>
+#include <utility>
 
 #include "anomctl/core/error.h"
 #include "anomctl/data/csv.h"
@@ -18,14 +21,18 @@ struct KindFacts {
   std::string_view name;
   double size;  // when none is given
 };
-constexpr std::array<KindFacts, 8> kKinds = {{{FaultKind::offset, "offset", 3},
-                                              {FaultKind::drift, "drift", 4},
-                                              {FaultKind::stuck, "stuck", 0},
-                                              {FaultKind::spike, "spike", 6},
-                                              {FaultKind::leak, "leak", 0.15},
-                                              {FaultKind::phase, "phase", 20},
-                                              {FaultKind::noise, "noise", 1.5},
-                                              {FaultKind::replay, "replay", 1800}}};
+constexpr std::array<KindFacts, 11> kKinds = {{{FaultKind::offset, "offset", 3},
+                                               {FaultKind::drift, "drift", 4},
+                                               {FaultKind::stuck, "stuck", 0},
+                                               {FaultKind::spike, "spike", 6},
+                                               {FaultKind::leak, "leak", 0.15},
+                                               {FaultKind::phase, "phase", 20},
+                                               {FaultKind::noise, "noise", 1.5},
+                                               {FaultKind::replay, "replay", 1800},
+                                               {FaultKind::dead, "dead", 0},
+                                               {FaultKind::out_of_range, "out_of_range", 1e6},
+                                               {FaultKind::clock_skew, "clock_skew", 3600}}};
+constexpr double kMostSeconds = 1e9;
 constexpr double kSpikeShare = 0.05;
 constexpr double kLeakGrowth = 0.2;  // of the length, until the leak is whole
 
@@ -34,6 +41,10 @@ const KindFacts& facts(FaultKind kind) {
     if (f.kind == kind) return f;
   }
   return kKinds[0];
+}
+
+bool counts_seconds(FaultKind kind) {
+  return kind == FaultKind::phase || kind == FaultKind::replay || kind == FaultKind::clock_skew;
 }
 
 }  // namespace
@@ -45,9 +56,8 @@ FaultSpec parse_fault(const std::string& text) {
     return UsageError(fmt::format("fault '{}': {} (kind:sensor@start+length, as in stuck:flow@120s+30s)", text, what));
   };
   FaultSpec fault;
-  const std::size_t colon = text.find(':'), at = text.rfind('@');
-  if (colon == std::string::npos || at == std::string::npos || at < colon)
-    throw wrong("expected a kind, a sensor and a time");
+  const std::size_t at = text.rfind('@'), colon = std::min(text.find(':'), at);
+  if (at == std::string::npos) throw wrong("expected a kind, a sensor and a time");
   const std::string kind = text.substr(0, colon);
   std::string names;
   bool known = false;
@@ -58,12 +68,15 @@ FaultSpec parse_fault(const std::string& text) {
     known = true;
   }
   if (!known) throw wrong(fmt::format("there is no kind '{}', there are {}", kind, names));
-  fault.sensor = text.substr(colon + 1, at - colon - 1);
-  if (fault.sensor.empty()) throw wrong("the sensor is missing");
+  if (colon < at) fault.sensor = text.substr(colon + 1, at - colon - 1);
+  const bool of_clock = fault.kind == FaultKind::clock_skew;
+  if (of_clock && colon < at) throw wrong("the clock is the asset's, not a sensor's: clock_skew@120s+30s*3600");
+  if (!of_clock && fault.sensor.empty()) throw wrong("the sensor is missing");
   std::string times = text.substr(at + 1);
   if (const std::size_t star = times.find('*'); star != std::string::npos) {
     const auto size = parse_number(times.substr(star + 1));
     if (!size || !std::isfinite(*size) || *size == 0) throw wrong("the size is a number other than 0");
+    if (counts_seconds(fault.kind) && std::fabs(*size) > kMostSeconds) throw wrong("the size is at most 1e9 seconds");
     fault.size = *size;
     times.resize(star);
   }
@@ -77,13 +90,15 @@ FaultSpec parse_fault(const std::string& text) {
 }
 
 std::string format_fault(const FaultSpec& fault) {
-  return fmt::format("{}:{}@{}+{}{}", fault_name(fault.kind), fault.sensor, format_duration(fault.start),
-                     format_duration(fault.length), fault.size == 0 ? "" : "*" + shortest(fault.size));
+  return fmt::format("{}{}{}@{}+{}{}", fault_name(fault.kind), fault.sensor.empty() ? "" : ":", fault.sensor,
+                     format_duration(fault.start), format_duration(fault.length),
+                     fault.size == 0 ? "" : "*" + shortest(fault.size));
 }
 
 std::vector<Anomaly> anomalies_of(const std::vector<InjectedFault>& truth) {
   std::vector<Anomaly> out;
   for (const InjectedFault& fault : truth) {
+    if (fault.kind == FaultKind::clock_skew) continue;  // no row is odd
     out.push_back({fault.start, fault.end, fault.sensor, fault.affected, Json(fault_name(fault.kind)), "simulated"});
   }
   return out;
@@ -108,7 +123,7 @@ FaultInjector::FaultInjector(const std::vector<std::string>& columns, std::vecto
     : random_(seed ^ 0xFA017ULL) {
   for (FaultSpec& fault : faults) {
     State state;
-    state.column = column_index(columns, fault.sensor, "fault");
+    if (fault.kind != FaultKind::clock_skew) state.column = column_index(columns, fault.sensor, "fault");
     if (fault.size == 0) fault.size = facts(fault.kind).size;
     state.fault = std::move(fault);
     states_.push_back(std::move(state));
@@ -146,8 +161,26 @@ double FaultInjector::faulty(State& state, double value, Nanoseconds time, Nanos
       }
       return late;
     }
+    case FaultKind::dead:
+      return std::numeric_limits<double>::quiet_NaN();
+    case FaultKind::out_of_range:
+      return fault.size * (state.largest > 0 ? state.largest : 1);
+    case FaultKind::clock_skew:
+      break;
   }
   return value;
+}
+
+// Whether the fault is on; notes down its beginning.
+bool FaultInjector::begin(State& state, Nanoseconds time, Nanoseconds now) {
+  const FaultSpec& fault = state.fault;
+  const Nanoseconds end = fault.start.ns + fault.length.ns;
+  if (now < fault.start.ns || now >= end) return false;
+  if (std::exchange(state.begun, true)) return true;
+  InjectedFault known{fault.kind, fault.sensor, {}, time, origin_ + end - 1};
+  if (!fault.sensor.empty()) known.affected.push_back(fault.sensor);
+  truth_.push_back(std::move(known));
+  return true;
 }
 
 void FaultInjector::apply(Row& row) {
@@ -156,18 +189,18 @@ void FaultInjector::apply(Row& row) {
     origin_ = row.time;
   }
   const Nanoseconds now = row.time - origin_;
+  row.clock_skew = 0;
   for (State& state : states_) {
     const FaultSpec& fault = state.fault;
+    if (fault.kind == FaultKind::clock_skew) {
+      if (begin(state, row.time, now)) row.clock_skew += static_cast<Nanoseconds>(fault.size * 1e9);
+      continue;
+    }
     double& cell = row.values[state.column];
     const double value = cell;
-    const bool on = now >= fault.start.ns && now < fault.start.ns + fault.length.ns;
     if (std::isnan(value)) continue;
-    if (on && !state.begun) {
-      state.begun = true;
-      if (state.count == 0) state.held = value;
-      truth_.push_back(
-          {fault.kind, fault.sensor, {fault.sensor}, row.time, origin_ + fault.start.ns + fault.length.ns - 1});
-    }
+    if (!state.begun && state.count == 0) state.held = value;
+    const bool on = begin(state, row.time, now);
     if (on) cell = faulty(state, value, row.time, now - fault.start.ns);
     if ((fault.kind == FaultKind::phase || fault.kind == FaultKind::replay) && now < fault.start.ns + fault.length.ns) {
       const auto lag = static_cast<Nanoseconds>(fault.size * 1e9);
@@ -177,6 +210,7 @@ void FaultInjector::apply(Row& row) {
     }
     if (now < fault.start.ns) {
       state.held = value;
+      state.largest = std::max(state.largest, std::fabs(value));
       state.count += 1;
       const double from_mean = value - state.mean;
       state.mean += from_mean / state.count;

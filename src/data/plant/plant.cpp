@@ -133,7 +133,7 @@ SimulatedPlant::SimulatedPlant(PlantSettings settings) : settings_(std::move(set
   model_ = kind.make(settings_.idle_times);
   std::vector<FaultSpec> measured;
   for (const FaultSpec& fault : settings_.faults) {
-    column_index(names_, fault.sensor, "fault");
+    if (fault.kind != FaultKind::clock_skew) column_index(names_, fault.sensor, "fault");
     (fault.kind == FaultKind::leak ? physical_ : measured).push_back(fault);
   }
   sensors_ = std::make_unique<FaultInjector>(names_, std::move(measured), settings_.seed);
@@ -169,7 +169,7 @@ bool SimulatedPlant::next(Row& row) {
   for (const InjectedFault& fault : physical_truth_)
     label_ = label_ || (row.time >= fault.start && row.time <= fault.end);
   for (const InjectedFault& fault : sensors_->truth())
-    label_ = label_ || (row.time >= fault.start && row.time <= fault.end);
+    label_ = label_ || (fault.kind != FaultKind::clock_skew && row.time >= fault.start && row.time <= fault.end);
   return true;
 }
 

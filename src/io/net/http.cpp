@@ -142,8 +142,11 @@ std::optional<std::string> query_value(std::string_view query, std::string_view 
     const std::size_t amp = query.find('&');
     const std::string_view pair = query.substr(0, amp);
     const std::size_t equals = pair.find('=');
-    if (pair.substr(0, equals) == name)
-      return equals == std::string_view::npos ? std::string() : percent_decode(pair.substr(equals + 1));
+    if (pair.substr(0, equals) == name) {
+      std::string value(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1));
+      std::replace(value.begin(), value.end(), '+', ' ');  // as forms and most clients write a space
+      return percent_decode(value);
+    }
     if (amp == std::string_view::npos) break;
     query.remove_prefix(amp + 1);
   }

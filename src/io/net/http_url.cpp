@@ -10,6 +10,8 @@ namespace anomctl {
 std::string without_secrets(const std::string& url) {
   const std::size_t scheme = url.find("://"), begin = scheme == std::string::npos ? 0 : scheme + 3;
   const std::size_t end = std::min(url.size(), url.find_first_of("/?#", begin));
+  // A password may hold a slash, and what stands before it is no host then.
+  if (url.find('@', end) != std::string::npos) return url.substr(0, begin) + "..";
   const std::size_t at = url.rfind('@', end == 0 ? 0 : end - 1);
   const bool user = at != std::string::npos && at >= begin;
   const std::string host = user ? "..@" + url.substr(at + 1, end - at - 1) : url.substr(begin, end - begin);

@@ -9,6 +9,7 @@
 
 #include "anomctl/core/error.h"
 #include "anomctl/core/json.h"
+#include "anomctl/core/log.h"
 #include "io/sqlite/sqlite.h"
 #include "io/store/schema.h"
 
@@ -196,6 +197,7 @@ RecordStore::RecordStore(const fs::path& path, Open how) {
     throw input_error(fmt::format("{}: there is no store (anomctl manage --store makes one)", path.string()));
   try {
     if (how == Open::create && path.has_parent_path()) fs::create_directories(path.parent_path());
+    if (how == Open::create && !fs::exists(path)) log_info("{}: a new history begins", path.string());
     impl_ = std::make_unique<Impl>(path, how);
   } catch (const SqliteError& error) {
     const std::string text = fmt::format("{}: {}", path.string(), error.what());

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "anomctl/core/error.h"
+#include "anomctl/core/json.h"
 #include "anomctl/core/log.h"
 #include "roles/dashboard/page_files.h"
 #include "roles/dashboard/page_json.h"
@@ -18,7 +19,9 @@ namespace {
 constexpr std::size_t kMostRows = 7200, kMostEpisodes = 1000, kLongestComment = 2000;
 
 std::string text_of(const HttpRequest& request, std::string_view name) {
-  return query_value(request.query, name).value_or(std::string());
+  std::string text = query_value(request.query, name).value_or(std::string());
+  if (!is_utf8(text)) throw UsageError(fmt::format("{}: it is no text", name));
+  return text;
 }
 
 std::size_t number_of(const HttpRequest& request, std::string_view name, std::size_t fallback, std::size_t most) {

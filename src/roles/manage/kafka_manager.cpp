@@ -18,6 +18,7 @@
 #include "anomctl/io/kafka/kafka.h"
 #include "roles/manage/asset_name.h"
 #include "roles/manage/inbox.h"
+#include "roles/manage/notices.h"
 #include "roles/manage/silence.h"
 #include "roles/manage/stream.h"
 
@@ -54,7 +55,8 @@ class KafkaManager {
         org_(settings.topic.topic_org),
         id_(settings.client_id.empty() ? "manage-" + org_ + "-" + random_hex(4) : settings.client_id),
         kafka_(settings.kafka),
-        producer_(with_group(kafka_, org_), id_) {}
+        producer_(with_group(kafka_, org_), id_),
+        notices_(settings, parts.http) {}
 
   ManageCounts run() {
     prepare_topics();
@@ -80,6 +82,8 @@ class KafkaManager {
     judge_all(consumer);
     consumer.close();
     tell("stopped");
+    notices_.finish(settings_.drain_timeout, false);
+    notices_.count(sums_);
     sums_.all_published = producer_.flush(give_up_.get_token());
     return sums_;
   }
@@ -167,14 +171,13 @@ class KafkaManager {
   void hand_over(int number) {
     const auto found = partitions_.find(number);
     if (found == partitions_.end()) return;
-    if (found->second.stream) {
-      found->second.stream->finish_notices(settings_.drain_timeout);
-      add(found->second.stream->counts());
-    }
+    if (found->second.stream) add(found->second.stream->counts());
     partitions_.erase(found);
   }
 
   void send(const std::string& topic, const std::string& payload) {
+    notices_.make(topic, payload,
+                  [this](const std::string& to, const std::string& alert) { notices_.deliver(to, alert, 0); });
     // ORG/LEVEL/ASSET, where an asset's name may hold any sign.
     const std::size_t level = org_.size() + 1, asset = topic.find('/', level) + 1;
     producer_.produce(org_ + "." + topic.substr(level, asset - level - 1), -1, topic.substr(asset), payload,
@@ -299,9 +302,8 @@ class KafkaManager {
                              &ManageCounts::late,         &ManageCounts::set_back,   &ManageCounts::skewed,
                              &ManageCounts::crowded,      &ManageCounts::idle,       &ManageCounts::silent,
                              &ManageCounts::faulty,       &ManageCounts::gaps,       &ManageCounts::muted_verdicts,
-                             &ManageCounts::muted_alerts, &ManageCounts::notified,   &ManageCounts::not_notified,
-                             &ManageCounts::rows,         &ManageCounts::verdicts,   &ManageCounts::anomalous,
-                             &ManageCounts::episodes,     &ManageCounts::assets})
+                             &ManageCounts::muted_alerts, &ManageCounts::rows,       &ManageCounts::verdicts,
+                             &ManageCounts::anomalous,    &ManageCounts::episodes,   &ManageCounts::assets})
       all.*field += more.*field;
   }
 
@@ -311,6 +313,7 @@ class KafkaManager {
   std::string org_, id_, model_;
   KafkaSettings kafka_;
   KafkaProducer producer_;
+  Notices notices_;
   std::stop_source give_up_;
   std::map<int, Partition> partitions_;
   KafkaConsumer* consumer_ = nullptr;

@@ -11,12 +11,15 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
 #include "anomctl/core/stop.h"
+#include "roles/manage/asset_name.h"
 #include "roles/manage/client_id.h"
 #include "roles/manage/delays.h"
 #include "roles/manage/history.h"
+#include "roles/manage/hold_back.h"
 #include "roles/manage/influx_sink.h"
 #include "roles/manage/kafka_manager.h"
 #include "roles/manage/manager_status.h"
+#include "roles/manage/notices.h"
 #include "roles/manage/outbox.h"
 #include "roles/manage/recording.h"
 #include "roles/manage/replayed.h"
@@ -40,14 +43,15 @@ class Manager {
         parts_(parts),
         id_(settings.client_id.empty() ? default_client_id(settings) : settings.client_id),
         stream_(
-            settings, parts, [this](std::string t, std::string p) { outbox_.add(std::move(t), std::move(p)); }, stop),
+            settings, parts, [this](std::string t, std::string p) { say(std::move(t), std::move(p)); }, stop),
         outbox_(outbox_settings()),
+        notices_(settings, parts.http, [this](std::uint64_t number) { outbox_.acknowledged(number); }),
         inbox_(inbox_settings()),
         filters_{settings.topic.topic_org + "/sensor/+", settings.topic.topic_org + "/maintenance/+"} {
     for (const std::string& asset : outbox_.assets())
       if (const auto state = outbox_.state(asset)) stream_.restore(asset, *state);
     if (!settings.record.empty()) recorder_.emplace(settings.record, settings.topic.topic_org + "/sensor/");
-    tell_damage();
+    warn_of_damage(settings_.state_dir, inbox_.damage(), outbox_.damage());
   }
 
   ManageCounts run() {
@@ -71,7 +75,7 @@ class Manager {
     std::stop_source ended;
     const std::stop_callback pass_on(stop_, [&] { ended.request_stop(); });
     std::jthread gate([&] {
-      hold_back_until(in, ended.get_token());
+      hold_back(in, inbox_, ended.get_token());
       in.disconnect();
       gate_closed_ = true;
     });
@@ -94,10 +98,9 @@ class Manager {
     closer.request_stop();
     ManageCounts done = counts();
     done.all_published = out.flush(settings_.drain_timeout, given_up_.get_token());
+    notices_.finish(settings_.drain_timeout, outbox_.keeps());
     outbox_.commit(outbox_.judged(), {}, given_up_.get_token());  // forgets what was acknowledged
-    stream_.finish_notices(settings_.drain_timeout);
-    done.notified = stream_.counts().notified;
-    done.not_notified = stream_.counts().not_notified;
+    notices_.count(done);
     done.kept = static_cast<std::int64_t>(outbox_.waiting());
     tell("stopped");
     out.flush(seconds(2));
@@ -108,13 +111,20 @@ class Manager {
  private:
   std::uint64_t max_bytes() const { return static_cast<std::uint64_t>(settings_.spool_megabytes) * 1'000'000; }
 
+  void say(std::string topic, std::string payload) {
+    notices_.make(topic, payload, [this](std::string t, std::string p) { outbox_.add(std::move(t), std::move(p)); });
+    outbox_.add(std::move(topic), std::move(payload));
+  }
+
   OutboxSettings outbox_settings() {
     OutboxSettings outbox;
     outbox.folder = settings_.state_dir;
     outbox.durable = settings_.durable;
     outbox.max_bytes = max_bytes();
     outbox.send = [this](const std::string& topic, const std::string& payload, std::uint64_t number) {
-      return out_->publish(topic, payload, false, given_up_.get_token(), number);
+      if (!Notices::is_notice(topic)) return out_->publish(topic, payload, false, given_up_.get_token(), number);
+      notices_.deliver(topic, payload, number);
+      return true;
     };
     outbox.on_trouble = [this](const std::string& why) { tell_trouble(why.empty() ? inbox_.trouble() : why); };
     return outbox;
@@ -160,6 +170,10 @@ class Manager {
       const bool of_sensor = message.topic.substr(0, slash).ends_with("/sensor");
       if (of_sensor && message.retained) return;  // an old reading, not a new one
       Reading reading{0, message.topic.substr(slash + 1), std::move(message.payload), system_clock().now()};
+      if (!is_asset_name(reading.asset)) {  // an empty level of a topic, or a sign that no text holds
+        ++nameless_;
+        return;
+      }
       if (!stream_.ours(reading.asset) && (of_sensor || reading.asset != kAllAssets)) return;
       mark(reading.payload, of_sensor);
       std::lock_guard lock(putting_);
@@ -200,14 +214,6 @@ class Manager {
       log_warning("{}: readings are not acknowledged until there is room", why);
     tell(why.empty() ? "ready" : "not_storing");
   }
-  void tell_damage() const {
-    const SpoolDamage readings = inbox_.damage(), verdicts = outbox_.damage();
-    if (!readings.any() && !verdicts.any()) return;
-    log_warning(
-        "{}: damage was found: {} readings ({} of them not judged), {} verdicts, {} saved states; the rest goes on",
-        settings_.state_dir.string(), readings.records, readings.lost, verdicts.records,
-        readings.values + verdicts.values);
-  }
   void tell_dropped() {
     if (dropped() == told_dropped_) return;
     log_warning("{} readings and verdicts that waited were dropped: there is more than spool-megabytes",
@@ -229,6 +235,9 @@ class Manager {
 
   ManageCounts counts() {
     ManageCounts all = stream_.counts();
+    notices_.count(all);
+    all.messages += nameless_;
+    all.unreadable += nameless_;
     all.repeated = inbox_.repeated();
     all.dropped = dropped();
     all.lost = lost();
@@ -242,21 +251,6 @@ class Manager {
     std::_Exit(1);
   }
 
-  // The broker keeps what comes while `in` is not connected. (A callback of the library that waits would hold up all of
-  // its connections.)
-  void hold_back_until(MqttClient& in, std::stop_token ended) {
-    for (bool held = false; !wait_for_stop(ended, 100);) {
-      const bool hold = !inbox_.hold_back().empty();
-      if (hold && !held) in.disconnect();
-      if (hold) held = true;
-      if (hold || !held) continue;
-      try {
-        held = !in.connect(ended);
-      } catch (const Error&) {  // the next try is soon
-      }
-    }
-  }
-
   // What a person has seen goes the way of the maintenance topic: the spool and a recording know of it.
   void take_acknowledged() {
     if (parts_.acknowledged == nullptr || closed_) return;
@@ -267,8 +261,8 @@ class Manager {
   }
 
   void tell_health() {
-    if (!parts_.on_health) return;
     const Delays::Figures delay = delays_.take();
+    if (!parts_.on_health) return;
     ManageHealth health;
     health.counts = counts();
     health.connected = connected_;
@@ -367,6 +361,7 @@ class Manager {
   std::string id_;
   Stream stream_;
   Outbox outbox_;
+  Notices notices_;  // tells the outbox
   Inbox inbox_;
   std::optional<Recorder> recorder_;
   MqttClient* out_ = nullptr;
@@ -379,6 +374,7 @@ class Manager {
   bool session_present_ = false;      // when the first connection began
   std::atomic<bool> connected_{true}, reconnected_{false}, gate_closed_{false}, closed_{false}, taken_over_{false};
   std::atomic<Nanoseconds> drain_until_{0};
+  std::atomic<std::int64_t> nameless_{0};  // messages on topics that name no asset
 };
 
 }  // namespace

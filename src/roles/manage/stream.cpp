@@ -46,8 +46,6 @@ Stream::Stream(const ManageSettings& settings, const ManageParts& parts, Send se
   missing_.emplace(bundle_->period_s);
   no_data_after_ = static_cast<Nanoseconds>(settings.readings.no_data_after *
                                             static_cast<double>(period_of(settings.readings, bundle_->period_s)));
-  // A replay tells nobody: its alerts were told when they were new.
-  if (settings.replay.empty()) notifier_ = std::make_unique<Notifier>(settings.notify, parts.http);
 }
 
 void Stream::open_model() {
@@ -245,15 +243,7 @@ const ManageCounts& Stream::counts() {
   counts_.set_back = alignment.set_back;
   counts_.skewed = alignment.skewed;
   counts_.crowded = alignment.crowded;
-  if (notifier_) {
-    counts_.notified = notifier_->counts().delivered;
-    counts_.not_notified = notifier_->counts().dropped;
-  }
   return counts_;
-}
-
-void Stream::finish_notices(Duration timeout) {
-  if (notifier_) notifier_->finish(timeout);
 }
 
 void Stream::publish(Asset& asset, Verdict verdict, bool has_row) {
@@ -304,9 +294,7 @@ void Stream::hand_on(const Asset& asset, const Verdict& verdict, bool has_row) {
 void Stream::tell(Asset& asset, const Episode& episode) {
   if (silent_) return;
   counts_.episodes += !episode.closed;
-  std::string payload = to_json(episode).dump();
-  if (notifier_) notifier_->tell(payload);
-  send_(fmt::format("{}/alert/{}", settings_.topic.topic_org, asset.name), std::move(payload));
+  send_(fmt::format("{}/alert/{}", settings_.topic.topic_org, asset.name), to_json(episode).dump());
   if (parts_.on_episode) parts_.on_episode(episode);
 }
 

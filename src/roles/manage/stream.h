@@ -55,8 +55,6 @@ class Stream {
   bool stamped(const std::string& payload) const;
   const Bundle& bundle() const { return *bundle_; }
   const ManageCounts& counts();
-  // Waits for webhooks and commands, at most so long.
-  void finish_notices(Duration timeout);
 
  private:
   void open_model();
@@ -82,7 +80,6 @@ class Stream {
   std::unique_ptr<SensorPayload> payload_;
   std::optional<MissingRows> missing_;
   Maintenance maintenance_;
-  std::unique_ptr<Notifier> notifier_;
   Nanoseconds no_data_after_ = 0;
   std::vector<Row> rows_;
   std::vector<double> expected_;  // (k), for on_judged

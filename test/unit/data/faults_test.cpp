@@ -5,6 +5,7 @@
 
 #include "anomctl/core/error.h"
 #include "anomctl/data/plant.h"
+#include "anomctl/data/sensor_payload.h"
 #include "support/catch.h"
 
 using namespace anomctl;
@@ -30,6 +31,7 @@ class Waves : public RowSource {
 
 struct Rows {
   std::vector<std::vector<double>> values;
+  std::vector<Nanoseconds> skews;
   std::vector<InjectedFault> truth;
 };
 
@@ -37,7 +39,10 @@ Rows rows_with(const std::string& fault, std::uint64_t seed = 1) {
   FaultySource source(std::make_unique<Waves>(), {parse_fault(fault)}, seed);
   Rows out;
   Row row;
-  while (source.next(row)) out.values.push_back(row.values);
+  while (source.next(row)) {
+    out.values.push_back(row.values);
+    out.skews.push_back(row.clock_skew);
+  }
   out.truth = source.truth();
   return out;
 }
@@ -62,7 +67,8 @@ std::size_t sensor(const std::string& name) {
 }  // namespace
 
 TEST_CASE("faults: text and back", "[faults]") {
-  for (const char* text : {"stuck:flow_3@2m+30s", "drift:a b@0s+1h*2.5", "leak:x:y@10s+1m"}) {
+  for (const char* text : {"stuck:flow_3@2m+30s", "drift:a b@0s+1h*2.5", "leak:x:y@10s+1m", "dead:flow@1m+5s",
+                           "out_of_range:flow@0s+1s*-5", "clock_skew@10s+1m*-7200"}) {
     CHECK(format_fault(parse_fault(text)) == text);
   }
   const FaultSpec fault = parse_fault("stuck:flow_3@120s+30s");
@@ -70,8 +76,10 @@ TEST_CASE("faults: text and back", "[faults]") {
   CHECK(fault.sensor == "flow_3");
   CHECK(fault.start == seconds(120));
   CHECK(fault.length == seconds(30));
-  for (const char* text : {"", "stuck", "stuck:a", "stuck:a@", "stuck:a@1s", "stuck:@1s+1s", "melt:a@1s+1s",
-                           "stuck:a@1s+0s", "stuck:a@x+1s", "drift:a@1s+1s*0", "drift:a@1s+1s*nan", "@:1s+1s"}) {
+  for (const char* text :
+       {"", "stuck", "stuck:a", "stuck:a@", "stuck:a@1s", "stuck:@1s+1s", "melt:a@1s+1s", "stuck:a@1s+0s",
+        "stuck:a@x+1s", "drift:a@1s+1s*0", "drift:a@1s+1s*nan", "@:1s+1s", "dead@1s+1s", "clock_skew:a@1s+1s",
+        "clock_skew:@1s+1s", "clock_skew@1s+1s*1e10", "replay:a@1s+1s*1e300"}) {
     CHECK_THROWS_AS(parse_fault(text), UsageError);
   }
   CHECK_THROWS_WITH(rows_with("stuck:ramq@1s+1s"), Contains("did you mean 'ramp'"));
@@ -80,7 +88,8 @@ TEST_CASE("faults: text and back", "[faults]") {
 TEST_CASE("faults: each kind does what it says, and only then and there", "[faults]") {
   const Rows clean = rows_with("stuck:ramp@1h+1s");
   CHECK(clean.truth.empty());
-  for (const char* kind : {"offset", "drift", "stuck", "spike", "leak", "phase", "noise", "replay"}) {
+  for (const char* kind :
+       {"offset", "drift", "stuck", "spike", "leak", "phase", "noise", "replay", "dead", "out_of_range"}) {
     const Rows rows = rows_with(std::string(kind) + ":ramp@100s+50s");
     INFO(kind);
     REQUIRE(rows.truth.size() == 1);
@@ -94,14 +103,35 @@ TEST_CASE("faults: each kind does what it says, and only then and there", "[faul
     }
     CHECK(elsewhere == 0);
     CHECK(changed >= 1);
-    CHECK(rows_with(std::string(kind) + ":ramp@100s+50s").values == rows.values);
+    if (kind != std::string("dead")) CHECK(rows_with(std::string(kind) + ":ramp@100s+50s").values == rows.values);
   }
+  CHECK(std::isnan(rows_with("dead:ramp@100s+50s").values[149][1]));
+  CHECK(rows_with("out_of_range:ramp@100s+50s*-7").values[149][1] == -7 * 99);
+  CHECK(rows_with("out_of_range:ramp@0s+50s").values[20][1] == 1e6);
   CHECK(rows_with("stuck:ramp@100s+50s").values[149][1] == 99);
   CHECK(rows_with("phase:ramp@100s+50s*20").values[120][1] == 100);
   CHECK(rows_with("leak:ramp@100s+50s*0.5").values[140][1] == Approx(70));
   const double deviation = std::sqrt((100.0 * 100.0 - 1) / 12);  // of 0..99
   CHECK(rows_with("offset:ramp@100s+50s*2").values[120][1] == Approx(120 + 2 * deviation));
   CHECK(rows_with("drift:ramp@100s+50s*2").values[125][1] == Approx(125 + deviation));
+}
+
+TEST_CASE("faults: a clock that is off changes stamps, not values, times of the source or labels", "[faults]") {
+  const Rows clean = rows_with("stuck:ramp@1h+1s"), rows = rows_with("clock_skew@100s+50s*-30");
+  CHECK(rows.values == clean.values);
+  for (std::size_t r = 0; r < 400; ++r) REQUIRE(rows.skews[r] == (r >= 100 && r < 150 ? -30 * kSecond : 0));
+  REQUIRE(rows.truth.size() == 1);
+  CHECK(rows.truth[0].start == 100 * kSecond);
+  CHECK(rows.truth[0].affected.empty());
+  CHECK(anomalies_of(rows.truth).empty());
+  SimulatedPlant plant({.rows = 3, .start = 1000 * kSecond, .faults = {parse_fault("clock_skew@1s+1s")}});
+  Row row;
+  std::string stamps;
+  while (plant.next(row)) {
+    CHECK_FALSE(plant.label());
+    stamps += sensor_message({}, Row{row.time, {}, row.clock_skew});
+  }
+  CHECK(stamps == R"({"time":"1970-01-01T00:16:40Z"}{"time":"1970-01-01T01:16:41Z"}{"time":"1970-01-01T00:16:42Z"})");
 }
 
 TEST_CASE("plant: the same seed gives the same rows, another seed others", "[plant]") {

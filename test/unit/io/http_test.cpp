@@ -28,6 +28,7 @@ TEST_CASE("escapes go both ways") {
 
 TEST_CASE("query values") {
   CHECK(query_value("a=1&b=x%20y&c", "b") == "x y");
+  CHECK(query_value("b=x+y%2Bz", "b") == "x y+z");
   CHECK(query_value("a=1&b=2&c", "c") == "");
   CHECK_FALSE(query_value("ab=1", "a"));
   CHECK_FALSE(query_value("", "a"));
@@ -129,6 +130,8 @@ TEST_CASE("addresses of servers") {
   CHECK(without_secrets("https://hooks.example.org:8443/T0/B0/key?x=y") == "https://hooks.example.org:8443/..");
   CHECK(without_secrets("http://me:word@[::1]:9?key=word") == "http://..@[::1]:9?..");
   CHECK(without_secrets("me:word@host") == "..@host");
+  CHECK(without_secrets("http://me:wo/rd@host/x") == "http://..");
+  CHECK(without_secrets("https://host/@key") == "https://..");
   CHECK(without_secrets("http://a") == "http://a");
   for (const char* wrong : {"http://me:word@host/x", "http://host/word?x", "ftp://host/word", "word:x@"})
     CHECK_THROWS_WITH(parse_http_url(wrong), !Contains("word"));

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "anomctl/core/error.h"
+#include "model/panel/stand_in.h"
 #include "support/catch.h"
 
 using namespace anomctl;
@@ -99,6 +100,72 @@ TEST_CASE("a missing cell does not poison later rows") {
     CHECK(std::isfinite(o.score));
     CHECK(o.score < 6);
   }
+}
+
+TEST_CASE("a dead sensor does not make the others look odd, and what breaks among them is still seen") {
+  const Matrix<double> clean = plant(600, 8);
+  for (const std::size_t dead : {0U, 1U, 2U}) {
+    INFO("sensor " << dead);
+    Matrix<double> rows = clean;
+    for (std::size_t r = 200; r < 500; ++r) rows(r, dead) = std::numeric_limits<double>::quiet_NaN();
+    PanelScorer scorer(fitted()), whole(fitted());
+    double without = 0, with = 0, largest = 0;
+    const auto usual = judge(whole, clean);
+    std::vector<PanelOpinion> opinions;
+    for (std::size_t r = 0; r < rows.rows(); ++r) {
+      PanelOpinion o;
+      if (std::isnan(rows(r, dead))) scorer.forget(dead);  // as the detector does where it is known to be broken
+      if (scorer.push(rows.row(r), o)) opinions.push_back(o);
+    }
+    for (std::size_t i = 200; i < 490; ++i) {
+      without += opinions[i].score / 290;
+      with += usual[i].score / 290;
+      largest = std::max(largest, opinions[i].score);
+      CHECK(std::isfinite(opinions[i].expected[dead]));
+      if (i > 260) CHECK(opinions[i].share[dead] < 0.01);
+    }
+    CHECK(without < 1.5 * with);
+    CHECK(largest < 4);
+  }
+  Matrix<double> rows = clean;
+  for (std::size_t r = 200; r < 500; ++r) rows(r, 2) = std::numeric_limits<double>::quiet_NaN();
+  for (std::size_t r = 300; r < 340; ++r) rows(r, 1) = 100 - rows(r, 1);
+  PanelScorer scorer(fitted());
+  const auto opinions = judge(scorer, rows);
+  double broken = 0;
+  for (std::size_t row = 305; row < 340; ++row) broken += opinions[row - 3].score / 35;
+  CHECK(broken > 3);
+}
+
+TEST_CASE("what stands in is what is most likely") {
+  const std::size_t k = 4;
+  Matrix<double> precision(k, k), effects(2, k);
+  for (std::size_t i = 0; i < k; ++i)
+    for (std::size_t j = 0; j < k; ++j) precision(i, j) = i == j ? 2 : -0.3 * static_cast<double>(i + j) / 4;
+  for (std::size_t j = 0; j < k; ++j)
+    effects(0, j) = j == 1 ? 0 : 0.5, effects(1, j) = j == 1 ? 0 : 0.2 * static_cast<double>(j);
+  const std::vector<std::uint8_t> missing = {0, 1, 0, 0};
+  const std::vector<double> known = {1.5, 0, -2, 0.7};
+  const Matrix<double> gain = stand_in_gain(precision, missing, effects);
+  REQUIRE(gain.rows() == 3);
+  std::vector<double> best(3, 0);
+  for (std::size_t n = 0; n < 3; ++n)
+    for (std::size_t j = 0; j < k; ++j) best[n] += gain(n, j) * known[j];
+  const auto cost = [&](const std::vector<double>& u) {
+    std::vector<double> e = known;
+    e[1] = u[0];
+    for (std::size_t j = 0; j < k; ++j) e[j] += u[1] * effects(0, j) + u[2] * effects(1, j);
+    double sum = u[1] * u[1] + u[2] * u[2];
+    for (std::size_t i = 0; i < k; ++i)
+      for (std::size_t j = 0; j < k; ++j) sum += e[i] * precision(i, j) * e[j];
+    return sum;
+  };
+  for (std::size_t n = 0; n < 3; ++n)
+    for (const double step : {-1e-3, 1e-3}) {
+      std::vector<double> other = best;
+      other[n] += step;
+      CHECK(cost(other) > cost(best));
+    }
 }
 
 TEST_CASE("rows that must not be used are left out, too few are refused") {

@@ -5,6 +5,7 @@
 #include "anomctl/detection/replay.h"
 #include "roles/generate/disturbance.h"
 #include "roles/manage/asset_name.h"
+#include "roles/manage/delays.h"
 #include "roles/manage/maintenance.h"
 #include "roles/manage/recording.h"
 #include "roles/manage/remote_batch.h"
@@ -221,4 +222,19 @@ TEST_CASE("stopped while the server is away, the batch says so") {
   const VerdictSink sink = [](const Verdict&) {};
   for (const Row& row : test::random_rows(6, 3, 1)) batch.push(detector, sink, row);
   CHECK_THROWS_WITH(batch.flush(), Contains("away"));
+}
+
+TEST_CASE("delays of readings are kept until they are taken, and no more of them than say enough") {
+  Delays delays;
+  CHECK(delays.take().median == 0);
+  for (int i = 0; i < 100; ++i) delays.taken(0);
+  delays.sent(5'000'000);
+  CHECK(delays.take().p99 == 5);
+  for (int second = 0; second < 300; ++second) {
+    for (int i = 0; i < 1000; ++i) delays.taken(0);
+    delays.sent(5'000'000);
+  }
+  CHECK(delays.size() == 65'536);
+  CHECK(delays.take().median == 5);
+  CHECK(delays.size() == 0);
 }
