@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@ struct TailCurve {
   static TailCurve fit(std::vector<double> scores);
   // -log10 of the probability of a normal row scoring at least x; finite for every finite x.
   double surprise(double x) const;
+  std::optional<double> usual() const;  // the median; nothing before a fit
   Json to_json() const;
   static TailCurve from_json(const Json& json);  // throws Error(bad_input)
 };

@@ -25,6 +25,9 @@ constexpr int kLookMs = 20;
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::dup2(input, STDIN_FILENO);
   ::dup2(STDERR_FILENO, STDOUT_FILENO);  // our standard output carries results only
+  // Libraries leave sockets open here: a command that outlives us would keep them, and the broker would not see us go.
+  if (::close_range(STDERR_FILENO + 1, ~0U, 0) != 0)
+    for (int file = STDERR_FILENO + 1; file < 1024; ++file) ::close(file);  // a kernel before 5.9
   const char* arguments[] = {"/bin/sh", "-c", command, nullptr};
   ::execv(arguments[0], const_cast<char**>(arguments));
   ::_exit(127);

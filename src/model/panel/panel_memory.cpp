@@ -13,6 +13,13 @@ void smooth(double& state, double value, double lambda, bool first) {
   state = first ? value : state + lambda * (value - state);
 }
 
+// The same of a member's log score. Its calibration knows scores that were smoothed for long: a run that began with one
+// row's score, which is anywhere, would be judged as if it were one. So it begins with what is usual.
+void smooth_score(double& state, double value, double lambda, bool first, const TailCurve& tail) {
+  if (first) state = tail.usual().value_or(value);
+  state += lambda * (value - state);
+}
+
 double sum(std::span<const double> values) {
   double total = 0;
   for (const double v : values) total += v;
@@ -58,8 +65,8 @@ void PanelMemory::judge(const PanelParts& parts, bool first, PanelOpinion& out) 
     network += parts.network[i];
     smooth(network_share_[i], std::max(0.0, parts.network[i]), m.var_lambda, first);
   }
-  smooth(var_, std::log1p(std::sqrt(std::max(0.0, distance))), m.var_lambda, first);
-  smooth(relation_, std::log1p(relation), m.relation_lambda, first);
+  smooth_score(var_, std::log1p(std::sqrt(std::max(0.0, distance))), m.var_lambda, first, m.tails[2]);
+  smooth_score(relation_, std::log1p(relation), m.relation_lambda, first, m.tails[1]);
   out.raw = {chart, relation_, var_};
   out.score = out.network_raw = out.network_surprise = 0;
   for (std::size_t i = 0; i < kPanelMembers; ++i) {
@@ -67,7 +74,7 @@ void PanelMemory::judge(const PanelParts& parts, bool first, PanelOpinion& out) 
     out.score += out.surprise[i] / kPanelMembers;
   }
   if (m.voice == 0) return;
-  smooth(network_, std::log1p(std::sqrt(std::max(0.0, network))), m.var_lambda, first);
+  smooth_score(network_, std::log1p(std::sqrt(std::max(0.0, network))), m.var_lambda, first, m.network_tail);
   out.network_raw = network_;
   out.network_surprise = m.network_tail.surprise(network_);
   out.score = (1 - m.voice) * out.score + m.voice * out.network_surprise;

@@ -37,6 +37,10 @@ TailCurve TailCurve::fit(std::vector<double> scores) {
   return curve;
 }
 
+std::optional<double> TailCurve::usual() const {
+  return sample.empty() ? std::nullopt : std::optional(sample[sample.size() / 2]);
+}
+
 double TailCurve::surprise(double x) const {
   if (x > knee) return -std::log10(kKneeTail) + (x - knee) / mean_excess / std::log(10.0);
   const double n = static_cast<double>(sample.size());

@@ -1,5 +1,8 @@
 #include "anomctl/io/notify/notifier.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <mutex>
 #include <set>
@@ -150,6 +153,10 @@ TEST_CASE("a command that hangs, does not read, or does not exist is an outcome,
   const std::string much(300'000, 'x');
   CHECK(run_command("cat > /dev/null", much, seconds(20), {}).empty());
   CHECK(run_command("exec 0<&-; true", much, seconds(20), {}).empty());
+  // Nothing that a library left open reaches it: its standard input is its only socket.
+  const int left_open = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  CHECK(run_command("[ $(ls -l /proc/$$/fd | grep -c socket) = 1 ]", "", seconds(20), {}).empty());
+  ::close(left_open);
   CHECK(run_command("exit 7", "", seconds(20), {}) == "it ended with 7");
   CHECK(run_command("kill -9 $$", "", seconds(20), {}) == "it ended by signal 9");
   CHECK(run_command("no-such-program-here 2>/dev/null", "", seconds(20), {}) == "it ended with 127");
