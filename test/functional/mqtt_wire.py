@@ -64,13 +64,14 @@ class Connection:
 
 
 class Wire:
-    """Listens on .port; .acknowledged lists the (topic, payload) that clients have sent a PUBACK for, .taken those of
-    theirs that the broker has, in that order. With `newest=4` it answers later versions as a broker that knows only
+    """Listens on .port; .acknowledged lists the (topic, payload) that clients have sent a PUBACK for, .delivered all that
+    the broker has sent them, .taken those of theirs that the broker has, in that order. With `newest=4` it answers later versions as a broker that knows only
     3.1.1 does (3.1.2.2 there)."""
 
     def __init__(self, broker_port, newest=5):
         self.broker_port, self.newest = broker_port, newest
         self.acknowledged, self.taken, self.changed = [], [], threading.Condition()
+        self.delivered = []
         self.clients, self.versions = [], []  # of each connection: the client's id, the version
         self.newest_of, self.tells_taken_over = {}, False  # by client id
         self.sockets, self.ended = set(), False
@@ -126,6 +127,8 @@ class Wire:
             if kind == PUBLISH:
                 number, topic, payload = read_publish(flags, body, connection.version)
                 under_way[-number if from_client else number] = (topic, payload)
+                if not from_client:
+                    self.delivered.append((topic, payload))
             elif kind == PUBACK and not from_client:
                 self.taken.append(under_way.pop(-int.from_bytes(body[:2], "big")))
             elif kind == PUBACK and from_client:

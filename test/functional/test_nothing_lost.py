@@ -86,15 +86,15 @@ def published(listener):
     return [(topic, payload.decode()) for level in ("anomaly", "alert") for topic, payload in listener.payloads(level)]
 
 
-def check(plant, folder, wire, listener, *more):
-    """Every reading that was acknowledged on the wire has exactly the messages of an undisturbed run."""
-    readings = once(wire.acknowledged)
+def check(plant, folder, readings, listener, *more, late=0):
+    """Every one of these readings, acknowledged on the wire, has exactly the messages of an undisturbed run; `late` of
+    them have no verdict."""
     expected = replayed(plant, folder, readings, *more)
     got = published(listener)
     missing, foreign = set(expected) - set(got), set(got) - set(expected)
     assert not missing and not foreign, (len(missing), len(foreign), sorted(missing)[:2], sorted(foreign)[:2])
     ids = {json.loads(payload)["id"] for topic, payload in expected if "/anomaly/" in topic}
-    assert len(ids) == len(readings)
+    assert len(ids) == len(readings) - late
     return len(got) - len(expected)  # repeats
 
 
@@ -125,7 +125,7 @@ def killed_at_random_points(plant, broker, wire, listener, folder, *, kills, see
     while len({p for _, p in listener.payloads("anomaly")}) < sender.sent and time.monotonic() < deadline:
         time.sleep(0.2)
     end(process)
-    repeats = check(plant, folder, wire, listener)
+    repeats = check(plant, folder, once(wire.acknowledged), listener)
     print(f"{kills} kills, {sender.sent} readings, {repeats} messages came twice")
     assert sender.sent > 20 * kills
     # Many kills that all missed what lies between sent and acknowledged would prove nothing; a few may miss it by chance.
@@ -178,7 +178,7 @@ def test_broker_restarts_under_load(plant, composed_broker, tmp_path):
     wire.wait_for(lambda: len(set(wire.acknowledged)) == sender.sent, 60)
     listener.wait_for(lambda: len({p for _, p in listener.payloads("anomaly")}) == sender.sent, 60)
     end(process)
-    check(plant, tmp_path, wire, listener, *gap)
+    check(plant, tmp_path, once(wire.acknowledged), listener, *gap)
     assert wire.clients.count("manage-windmill-blade") == 4
     listener.close()
     wire.close()
@@ -212,8 +212,14 @@ def test_what_a_killed_broker_had_not_saved_is_counted(plant, composed_broker, t
     # One that manage had stored when it was killed need not have been acknowledged.
     missing = sender.sent - len({p for t, p in wire.taken if "/anomaly/" in t})
     print(f"{sender.sent} readings sent and acknowledged by the broker, {missing} never delivered, said: {said}")
-    assert missing > 0 and said["missing"] == missing
-    check(plant, tmp_path, wire, listener)
+    # New readings may come ahead of those that the broker kept: these are late then, and were counted as missing.
+    late = said["late"] + said["set_back"]
+    assert missing > 0 and (said["missing"] == missing or late > 0 and missing <= said["missing"] <= missing + 2 * late)
+    # One that manage had stored and not yet acknowledged when it was killed has its verdict, and the broker forgot it.
+    judged = {(topic.rsplit("/", 1)[1], json.loads(payload)["time"]) for topic, payload in listener.payloads("anomaly")}
+    kept = set(wire.acknowledged) | {(topic, payload) for topic, payload in wire.delivered
+                                     if (topic.rsplit("/", 1)[1], json.loads(payload)["time"]) in judged}
+    check(plant, tmp_path, [message for message in once(wire.delivered) if message in kept], listener, late=said["late"])
     listener.close()
     wire.close()
 
@@ -276,7 +282,7 @@ def test_a_full_disk_acknowledges_nothing(plant, broker, wire, listener, tmp_pat
     wire.wait_for(lambda: len(set(wire.acknowledged)) == sender.sent, 60)
     listener.wait_for(lambda: len({p for _, p in listener.payloads("anomaly")}) == sender.sent, 60)
     end(process)
-    check(plant, tmp_path, wire, listener)
+    check(plant, tmp_path, once(wire.acknowledged), listener)
 
 
 def test_flipped_bits_are_survived_and_counted(plant, broker, wire, listener, tmp_path):
