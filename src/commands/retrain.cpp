@@ -26,8 +26,8 @@ constexpr const char* kChallenger = "challenger";
 Judgement opinion(const fs::path& folder, const DataSet& set, Context& context) {
   const auto bundle = std::make_shared<const Bundle>(load_bundle(folder));
   if (!bundle->threshold()) throw input_error("the bundle in " + folder.string() + " has no limit");
-  std::vector<std::string> theirs, ours;
-  for (const Column& column : bundle->columns) theirs.push_back(column.name);
+  const std::vector<std::string> theirs = bundle->column_names();
+  std::vector<std::string> ours;
   for (const Column& column : set.columns) ours.push_back(column.name);
   if (theirs != ours)
     throw input_error(fmt::format("the bundle in {} judges {}; the data set holds {}", folder.string(),
