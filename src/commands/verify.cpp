@@ -62,9 +62,8 @@ std::vector<Span> spans_of(const VerifyOptions& options, const RecordStore& stor
 std::shared_ptr<const Bundle> bundle_of(const VerifyOptions& options) {
   if (!options.model.empty() && !(options.bundle.empty() && options.run.empty()))
     throw UsageError("--model excludes --bundle and --run: give one of them");
-  const fs::path folder = options.model.empty()
-                              ? choose_bundle(options.bundle, options.run, options.tracking).folder
-                              : ModelFollower(options.tracking, options.model).start().folder;
+  const fs::path folder = options.model.empty() ? choose_bundle(options.bundle, options.run, options.tracking).folder
+                                                : ModelFollower(options.tracking, options.model).start().folder;
   auto bundle = std::make_shared<Bundle>(load_bundle(folder));
   log_info("judging again with {} ({})", bundle->name, folder.string());
   return bundle;
@@ -122,10 +121,11 @@ Json counts_of(const Outcome& outcome) {
 }
 
 void tell(const VerifyOptions& options, const Outcome& outcome, Context& context) {
-  context.text(fmt::format("{} verdicts, {} judged again: {} equal to the last bit, {} within {:g}, {} differ, {} with "
-                           "other readings than were judged",
-                           outcome.rows, outcome.judged, outcome.equal, outcome.within, kAcrossInstructionSets,
-                           outcome.differ, outcome.altered_values));
+  context.text(
+      fmt::format("{} verdicts, {} judged again: {} equal to the last bit, {} within {:g}, {} differ, {} with "
+                  "other readings than were judged",
+                  outcome.rows, outcome.judged, outcome.equal, outcome.within, kAcrossInstructionSets, outcome.differ,
+                  outcome.altered_values));
   for (const auto& [why, n] : outcome.not_judged) context.text(fmt::format("{} not judged again: {}", n, why));
   if (outcome.missing > 0) context.text(fmt::format("{} rows are missing between others", outcome.missing));
   if (outcome.damaged_states > 0)
@@ -134,7 +134,8 @@ void tell(const VerifyOptions& options, const Outcome& outcome, Context& context
   for (std::size_t i = 0; i < shown; ++i) context.text("  " + sentence(outcome.differences[i]));
   const std::size_t more = outcome.differences.size() - shown;
   if (more > 0)
-    context.text(fmt::format("  and {}{} more (--limit)", outcome.differences.size() == kMostDifferences ? "over " : "", more));
+    context.text(
+        fmt::format("  and {}{} more (--limit)", outcome.differences.size() == kMostDifferences ? "over " : "", more));
 }
 
 int run(const VerifyOptions& options, Context& context) {

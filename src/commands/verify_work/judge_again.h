@@ -29,11 +29,11 @@ struct Difference {
 };
 
 struct Outcome {
-  std::int64_t rows = 0, judged = 0;            // judged: again
-  std::int64_t equal = 0, within = 0;           // to the last bit; within kAcrossInstructionSets
-  std::int64_t altered_values = 0, differ = 0;  // differ: the values are those of the id, the verdict is another
-  std::int64_t at_limit = 0;                    // of `within`: so near the limit that is_anomaly may be either
-  std::int64_t damaged_states = 0, missing = 0;                 // missing: rows between those that are there
+  std::int64_t rows = 0, judged = 0;               // judged: again
+  std::int64_t equal = 0, within = 0;              // to the last bit; within kAcrossInstructionSets
+  std::int64_t altered_values = 0, differ = 0;     // differ: the values are those of the id, the verdict is another
+  std::int64_t at_limit = 0;                       // of `within`: so near the limit that is_anomaly may be either
+  std::int64_t damaged_states = 0, missing = 0;    // missing: rows between those that are there
   std::map<std::string, std::int64_t> not_judged;  // why
   std::vector<Difference> differences;             // the first so many
   std::int64_t not_judged_rows() const;
