@@ -78,8 +78,7 @@ int run_show(const ModelsShowOptions& options, Context& context) {
   for (const auto& [key, value] : bundle.provenance.as_object())
     context.text(fmt::format("  {} {}", key, value.is_string() ? value.as_string() : value.dump()));
   const Json settings = bundle.settings.to_json();
-  for (const auto& [key, value] : settings.as_object())
-    context.text(fmt::format("  setting {} {}", key, value.dump()));
+  for (const auto& [key, value] : settings.as_object()) context.text(fmt::format("  setting {} {}", key, value.dump()));
   for (const auto& [name, value] : metrics) context.text(fmt::format("  metric {} {}", name, shortest(value)));
   return 0;
 }

@@ -199,6 +199,22 @@ def test_who_waits_for_a_silent_server_ends_soon_when_told(program, silent, comm
     assert time.monotonic() - told < 10, err  # 2 s on a machine with nothing else to do; the server's time is 30 s
 
 
+def test_a_training_ends_within_a_batch_when_told(anomctl, torch_module):
+    anomctl("create-datasets", "--source", "plant", "--name", "pump", "--rows", 3000, code=0)
+    process = anomctl.start("train", "--kind", "mtad-gat", "--epochs", 500)
+    deadline = time.monotonic() + 60
+    while not list(anomctl.folder.glob("mlruns/*/*/params/window_size")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(2)  # it trains by now, or looks how fast it is
+    told = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143 and "stopped after" in out, err
+    assert time.monotonic() - told < 10, err
+
+
 class Liar(http.server.BaseHTTPRequestHandler):
     """Lists one good run among bad ones, pages without end, and repeats what it was told."""
 
