@@ -23,6 +23,7 @@
 #include "commands/templates_apply.h"
 #include "commands/train.h"
 #include "commands/up.h"
+#include "commands/verify.h"
 
 namespace anomctl {
 
@@ -51,6 +52,7 @@ const std::vector<CommandSpec>& all_commands() {
       up_command(),
       demo_command(),
       label_command(),
+      verify_command(),
       build_images_command(),
       set_auth_command(),
       api_token_command(),

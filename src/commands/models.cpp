@@ -42,11 +42,6 @@ void collect(const fs::path& folder, std::vector<fs::path>& found) {
   }
 }
 
-std::string limit_text(const Bundle& bundle) {
-  const auto limit = bundle.threshold();
-  return limit ? fmt::format("{} ({})", shortest(*limit), bundle.chosen_threshold) : "none";
-}
-
 int run_list(const ModelsListOptions& options, Context& context) {
   Json list = Json::array();
   for (const fs::path& folder : find_bundles(options)) {
@@ -80,29 +75,6 @@ int run_list(const ModelsListOptions& options, Context& context) {
   return 0;
 }
 
-int run_show(const ModelsShowOptions& options, Context& context) {
-  const fs::path folder = find_bundle(options.bundle, options.where);
-  const Bundle bundle = load_bundle(folder);  // with all checks
-  context.result = bundle_to_json(bundle);
-  context.result["path"] = folder.string();
-  context.result["hash"] = bundle.hash;
-  std::int64_t parameters = 0;
-  for (const auto& [name, tensor] : bundle.weights) parameters += tensor.size();
-  context.result["parameters"] = parameters;
-  context.text(fmt::format("{} ({}), {}", bundle.name, bundle.kind, folder.string()));
-  context.text(fmt::format("  window {} rows of {} s, {} parameters", bundle.settings.window_size,
-                           shortest(bundle.period_s), parameters));
-  context.text(fmt::format("  score {}, limit {}", bundle.score.kind, limit_text(bundle)));
-  for (const auto& [name, value] : bundle.thresholds)
-    context.text(fmt::format("  threshold {} {}", name, shortest(value)));
-  if (!bundle.active_when.empty()) context.text(fmt::format("  active when {}", bundle.active_when));
-  for (const Column& column : bundle.columns) {
-    context.text(fmt::format("  sensor {}{}{}", column.name, column.unit.empty() ? "" : " in ", column.unit));
-  }
-  context.text(fmt::format("  sha256 {}", bundle.hash));
-  return 0;
-}
-
 int run_export(const ModelsExportOptions& options, Context& context) {
   const fs::path folder = find_bundle(options.bundle, options.where);
   const std::string hash = load_bundle(folder).hash;
@@ -127,6 +99,11 @@ int run_export(const ModelsExportOptions& options, Context& context) {
 }
 
 }  // namespace
+
+std::string limit_text(const Bundle& bundle) {
+  const auto limit = bundle.threshold();
+  return limit ? fmt::format("{} ({})", shortest(*limit), bundle.chosen_threshold) : "none";
+}
 
 std::vector<fs::path> find_bundles(const ModelsListOptions& options) {
   std::vector<fs::path> found;
@@ -168,11 +145,6 @@ CommandSpec models_list_command() {
   return make_command<ModelsListOptions>("models list", "Data and models",
                                          "List bundles, newest first, and registered models", {"anomctl models list"},
                                          run_list);
-}
-CommandSpec models_show_command() {
-  return make_command<ModelsShowOptions>("models show", "Data and models",
-                                         "Show what a bundle holds, after checking its files",
-                                         {"anomctl models show pump.bundle"}, run_show);
 }
 CommandSpec models_export_command() {
   return make_command<ModelsExportOptions>("models export", "Data and models",

@@ -6,6 +6,7 @@
 
 #include "anomctl/core/fields.h"
 #include "anomctl/core/files.h"
+#include "anomctl/detection/bundle.h"
 #include "anomctl/registry/tracking_settings.h"
 #include "commands/command.h"
 
@@ -26,7 +27,9 @@ struct ModelsShowOptions {
   std::string bundle;
 
   static void fields(auto& self, auto&& field) {
-    field("bundle", self.bundle, "folder of the bundle, or the name of a listed one", Required{}, Positional{});
+    field("bundle", self.bundle,
+          "folder of the bundle, the name of a listed one, or a registered model: NAME@champion, NAME/3", Required{},
+          Positional{});
     ModelsListOptions::fields(self.where, field);
   }
 };
@@ -47,6 +50,9 @@ struct ModelsExportOptions {
 std::vector<fs::path> find_bundles(const ModelsListOptions& options);
 // `text` as a folder, else as the name of the newest listed bundle. Throws UsageError with the names there are.
 fs::path find_bundle(const std::string& text, const ModelsListOptions& options);
+
+// "0.4 (pot)".
+std::string limit_text(const Bundle& bundle);
 
 CommandSpec models_list_command();
 CommandSpec models_show_command();

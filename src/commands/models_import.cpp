@@ -67,6 +67,10 @@ Bundle imported(const ImportOptions& options, const Parts& parts, std::string& d
     throw UsageError(fmt::format("--columns names {} sensors, {} says {}", options.columns.size(),
                                  parts.settings.string(), sensors));
   }
+  for (const std::string& name : options.columns)
+    if (std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
+      throw UsageError(fmt::format("--columns: the name of sensor {} has a line break or another control character",
+                                   &name - options.columns.data()));
   for (std::size_t c = 0; c < sensors; ++c) {
     bundle.columns.push_back({options.columns.empty() ? fmt::format("c{}", c) : options.columns[c], "", ""});
   }
@@ -75,6 +79,8 @@ Bundle imported(const ImportOptions& options, const Parts& parts, std::string& d
     const Json scaler = Json::parse(read_file(parts.scaler, 16 * kMiB), parts.scaler.string());
     in_file(parts.scaler, [&] { bundle.scaler = Scaler::from_json(scaler, sensors); });
   }
+  if (std::error_code error; fs::exists(parts.weights, error) && !fs::is_regular_file(parts.weights, error))
+    throw input_error(fmt::format("{} is no file that can be looked into as a whole", parts.weights.string()));
   bundle.weights = load_weights(parts.weights);
   for (const auto& [name, tensor] : bundle.weights)
     if (!std::all_of(tensor.values.begin(), tensor.values.end(), [](float v) { return std::isfinite(v); }))

@@ -26,14 +26,24 @@ constexpr const char* kChallenger = "challenger";
 Judgement opinion(const fs::path& folder, const DataSet& set, Context& context) {
   const auto bundle = std::make_shared<const Bundle>(load_bundle(folder));
   if (!bundle->threshold()) throw input_error("the bundle in " + folder.string() + " has no limit");
-  std::vector<std::string> theirs, ours;
-  for (const Column& column : bundle->columns) theirs.push_back(column.name);
+  const std::vector<std::string> theirs = bundle->column_names();
+  std::vector<std::string> ours;
   for (const Column& column : set.columns) ours.push_back(column.name);
   if (theirs != ours)
     throw input_error(fmt::format("the bundle in {} judges {}; the data set holds {}", folder.string(),
                                   fmt::join(theirs, ", "), fmt::join(ours, ", ")));
   const auto model = open_model(*bundle, "cpu", 0);
   return judge(bundle, *model, set, {}, context.progress(), context.stop().token());
+}
+
+// What judges, without where it comes from: a training of the same rows with the same settings gives the same.
+std::string substance(const fs::path& folder) {
+  const Bundle bundle = load_bundle(folder);
+  const Json all = bundle_to_json(bundle);
+  std::string text = sha256_file(folder / kWeightsFile);
+  for (const auto& [key, value] : all.as_object())
+    if (key != "provenance" && key != "name") text += "\n" + key + value.dump();
+  return sha256_hex(text);
 }
 
 Json json_of(const ChallengeResult& result) {
@@ -55,6 +65,16 @@ Json json_of(const ChallengeResult& result) {
   return j;
 }
 
+// A champion that cannot be read is not equal to anything.
+bool is_equal(ModelRegistry& registry, const ModelVersion& champion, const ModelVersion& challenger) {
+  try {
+    return substance(registry.bundle(champion)) == substance(registry.bundle(challenger));
+  } catch (const Error& error) {
+    log_warning("{}", error.what());
+    return false;
+  }
+}
+
 // A run of the test that says why; a champion that cannot judge these rows keeps its place.
 ChallengeResult compare(const RetrainOptions& options, ModelRegistry& registry, const ModelVersion& champion,
                         const ModelVersion& challenger, const DataSet& set, Context& context) {
@@ -63,29 +83,10 @@ ChallengeResult compare(const RetrainOptions& options, ModelRegistry& registry, 
   return challenge({before.scores, before.flagged}, {now.scores, now.flagged}, set.eval.labels, options.test);
 }
 
-int run(const RetrainOptions& options, Context& context) {
-  check_model_name(options.model);
-  check_model_alias(options.alias);
-  if (options.alias == kChallenger) throw UsageError("alias: 'challenger' names the version that is being tried");
-  const TomlFile file = context.config.empty() ? TomlFile{} : read_toml(context.config);
-  auto train_options = settings_of<TrainOptions>("train", file);
-  auto evaluate_options = settings_of<EvaluateOptions>("evaluate", file);
+// Evaluates the run, registers it as the challenger, has it tried against the champion, and promotes it or says why not.
+int judge_run(const RetrainOptions& options, const TrainedRun& trained, const TrainOptions& train_options,
+              EvaluateOptions evaluate_options, Context& context) {
   const auto stop = context.stop().token();
-  if (evaluate_options.threshold_method == "best-f1")
-    throw UsageError("[evaluate] threshold_method: best-f1 looks at the labels of the rows that the test is made on");
-  if (!evaluate_options.run.empty() || !evaluate_options.bundle.empty() || !evaluate_options.dataset.empty())
-    throw UsageError("[evaluate] run, bundle and dataset are what was trained just now: leave them out");
-
-  if (file.tables.contains("create-datasets") || file.tables.contains("create_datasets")) {
-    const auto gather = settings_of<CreateDatasetsOptions>("create-datasets", file);
-    const WrittenDataSet written = create_data_set(gather, context.progress(), stop);
-    train_options.dataset = written.name;
-    train_options.datasets_dir = gather.datasets_dir;
-    context.text(fmt::format("gathered {}: {} train rows, {} eval rows, {} anomalies", written.name, written.train_rows,
-                             written.eval_rows, written.segments));
-    context.result["data_set"] = written.to_json();
-  }
-  const TrainedRun trained = train(train_options, context.progress(), stop);
   if (trained.stopped || stop.stop_requested()) return context.stop().exit_code(0);
   context.text(fmt::format("trained run {}", trained.run_name));
   context.result["run_id"] = trained.run_id;
@@ -111,13 +112,16 @@ int run(const RetrainOptions& options, Context& context) {
 
   bool passed = in_use == 0 && kept_bounds;
   std::string why = fmt::format("no version is {}@{} yet", options.model, options.alias);
-  if (in_use == challenger.number) {
-    why = "the training gave the bundle that is in use";
+  const auto champion = [&] { return registry->version(options.model, in_use); };
+  bool equal = in_use == challenger.number;
+  if (in_use > 0 && !equal) equal = is_equal(*registry, champion(), challenger);
+  context.result["equal_to_champion"] = equal;
+  if (equal) {
+    why = "equal to the champion: the training gave what is in use already";
   } else if (in_use > 0) {
     const DataSet set = load_data_set(find_data_set(train_options.datasets_dir, train_options.dataset));
     try {
-      const ChallengeResult result =
-          compare(options, *registry, registry->version(options.model, in_use), challenger, set, context);
+      const ChallengeResult result = compare(options, *registry, champion(), challenger, set, context);
       context.result["test"] = json_of(result);
       passed = result.passed && kept_bounds;
       why = result.in_words;
@@ -146,6 +150,43 @@ int run(const RetrainOptions& options, Context& context) {
   else
     context.text(in_use > 0 ? fmt::format("{} stays {}/{}", name, options.model, in_use) : name + " names no version");
   return 0;
+}
+
+int run(const RetrainOptions& options, Context& context) {
+  check_model_name(options.model);
+  check_model_alias(options.alias);
+  if (options.alias == kChallenger) throw UsageError("alias: 'challenger' names the version that is being tried");
+  const TomlFile file = context.config.empty() ? TomlFile{} : read_toml(context.config);
+  auto train_options = settings_of<TrainOptions>("train", file);
+  auto evaluate_options = settings_of<EvaluateOptions>("evaluate", file);
+  const auto stop = context.stop().token();
+  train_options.tracking.stop = stop;
+  if (evaluate_options.threshold_method == "best-f1")
+    throw UsageError("[evaluate] threshold_method: best-f1 looks at the labels of the rows that the test is made on");
+  if (!evaluate_options.run.empty() || !evaluate_options.bundle.empty() || !evaluate_options.dataset.empty())
+    throw UsageError("[evaluate] run, bundle and dataset are what was trained just now: leave them out");
+
+  if (file.tables.contains("create-datasets") || file.tables.contains("create_datasets")) {
+    const auto gather = settings_of<CreateDatasetsOptions>("create-datasets", file);
+    const WrittenDataSet written = create_data_set(gather, context.progress(), stop);
+    train_options.dataset = written.name;
+    train_options.datasets_dir = gather.datasets_dir;
+    context.text(fmt::format("gathered {}: {} train rows, {} eval rows, {} anomalies", written.name, written.train_rows,
+                             written.eval_rows, written.segments));
+    context.result["data_set"] = written.to_json();
+  }
+  const TrainedRun trained = train(train_options, context.progress(), stop);
+  try {
+    return judge_run(options, trained, train_options, evaluate_options, context);
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::unreachable && !stop.stop_requested())
+      log_warning(
+          "run {} is trained and kept: when the server is there again, 'anomctl runs sync' sends it and 'anomctl "
+          "models "
+          "register {} --run {} --alias {}' makes it a challenger",
+          trained.run_name, options.model, trained.run_name, kChallenger);
+    throw;
+  }
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ namespace anomctl {
 namespace {
 
 constexpr const char* kExperimentEnd = "_training";
+constexpr std::size_t kShortHash = 24;
 constexpr std::size_t kShortId = 8;  // of 32 characters, enough to name a run
 constexpr const char* kMainMetrics[] = {"f1", "pr_auc"};
 constexpr const char* kMainLosses[] = {"train_total_loss", "val_total_loss"};
@@ -39,6 +40,23 @@ std::optional<std::string> param(const RunInfo& run, const std::string& name) {
   return found == run.params.end() ? std::nullopt : std::optional(found->second);
 }
 
+// Where a run comes from: what it was trained on, by which program, with which seed.
+struct Origin {
+  const char* title;
+  const char* key;
+  std::string text;  // empty: not known
+};
+std::vector<Origin> origins(const RunInfo& run) {
+  const auto tag = [&](const char* name) {
+    const auto found = run.tags.find(name);
+    return found == run.tags.end() ? std::string() : found->second;
+  };
+  return {{"data hash", "data_set_hash", tag("anomctl.data_set_hash")},
+          {"version", "version", tag("anomctl.version")},
+          {"code", "git_commit", tag("mlflow.source.git.commit")},
+          {"seed", "seed", param(run, "seed").value_or("")}};
+}
+
 std::optional<fs::path> bundle_folder(const RunInfo& run) {
   std::error_code error;
   const fs::path folder = run.artifacts / kRunBundleFolder;
@@ -55,6 +73,7 @@ Json summary(const RunInfo& run) {
   item["end"] = run.end > 0 ? Json(format_stamp(run.end)) : Json();
   const auto bundle = bundle_folder(run);
   item["bundle"] = bundle ? Json(bundle->string()) : Json();
+  for (const Origin& origin : origins(run)) item[origin.key] = origin.text.empty() ? Json() : Json(origin.text);
   item["metrics"] = Json::object();
   for (const auto& [name, value] : run.metrics) item["metrics"][name] = value;
   return item;
@@ -147,6 +166,8 @@ int run_show(const RunsShowOptions& options, Context& context) {
                                ? ", took " + spoken_duration(static_cast<double>(run.end - run.start) / 1e9)
                                : std::string()));
   const auto bundle = bundle_folder(run);
+  for (const Origin& origin : origins(run))
+    if (!origin.text.empty()) context.text(fmt::format("  {} {}", origin.title, origin.text));
   context.text(bundle ? fmt::format("  bundle {}", bundle->string()) : "  no bundle");
   if (!run.metrics.empty()) context.text("Metrics");
   for (const auto& [name, value] : run.metrics) {
@@ -193,6 +214,12 @@ int run_compare(const RunsCompareOptions& options, Context& context) {
   };
   line("", a.name, b.name);
   line("data set", data_set_of(a), data_set_of(b));
+  const auto ours = origins(a), theirs = origins(b);
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    const auto short_of = [](const std::string& text) { return text.empty() ? "-" : text.substr(0, kShortHash); };
+    line(ours[i].title, short_of(ours[i].text), short_of(theirs[i].text),
+         ours[i].text == theirs[i].text ? "" : "  differs");
+  }
   line("status", a.status, b.status);
   line("start", format_stamp(a.start), format_stamp(b.start));
 

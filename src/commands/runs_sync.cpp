@@ -9,7 +9,14 @@ namespace anomctl {
 namespace {
 
 int run_sync(const RunsSyncOptions& options, Context& context) {
-  const SyncReport report = sync_runs(options.tracking, options.run, context.stop().token());
+  const std::stop_token stop = context.stop().token();
+  SyncReport report;
+  try {
+    report = sync_runs(options.tracking, options.run, stop);
+  } catch (const Error& error) {
+    if (!stop.stop_requested() || error.code() != ExitCode::unreachable) throw;
+    throw Error(ExitCode::unreachable, "stopped: anomctl runs sync would send what is not sent yet", error.what());
+  }
   Json list = Json::array();
   std::int64_t sent = 0, troubles = 0;
   for (const SyncedRun& done : report) {

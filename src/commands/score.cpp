@@ -153,14 +153,12 @@ ScoreCounts score(const ScoreOptions& options, Context& context) {
                      output.write(line);
                      line.clear();
                    });
-  std::vector<std::string> names;
-  for (const Column& column : bundle->columns) names.push_back(column.name);
   const std::stop_token stop = context.stop().token();
   const auto before_wait = [&] {
     judge.flush();
     output.flush();
   };
-  SensorTable table(options.input, names, bundle->period_s, {before_wait, stop});
+  SensorTable table(options.input, bundle->column_names(), bundle->period_s, {before_wait, stop});
   context.progress().begin("scoring", 0, "rows");
   Row row;
   ScoreCounts counts;

@@ -19,6 +19,7 @@
 #include "commands/help.h"
 #include "commands/train_work/budget_scores.h"
 #include "commands/train_work/logged_model.h"
+#include "commands/train_work/network_voice.h"
 #include "commands/train_work/train_rows.h"
 
 namespace anomctl {
@@ -50,7 +51,9 @@ void describe_rows(const Session& s) {
 }
 
 void start_run(Session& s) {
-  s.run = open_run_store(s.options.tracking)->create(s.set.name + "_training", s.options.run_name);
+  TrackingSettings tracking = s.options.tracking;
+  tracking.stop = s.stop;
+  s.run = open_run_store(tracking)->create(s.set.name + "_training", s.options.run_name);
   s.result.run_id = s.run->info().id;
   s.result.run_name = s.run->info().name;
   TrainOptions copy = s.options;
@@ -84,7 +87,8 @@ void describe_bundle(Session& s) {
 
 void say_how_long(const Session& s, Trainer& trainer, std::size_t windows) {
   const TrainerOptions& t = s.options.trainer;
-  const double step = trainer.measure_step(s.bundle->settings, t);
+  const double step = trainer.measure_step(s.bundle->settings, t, s.stop);
+  if (s.stop.stop_requested()) return;
   const double steps = std::ceil(static_cast<double>(windows) / static_cast<double>(t.batch_size));
   const double total = step * steps * static_cast<double>(t.epochs);
   s.progress.note(fmt::format("{} windows x {} epochs: at most {:.0f} s on this device ({:.0f} windows a second)",
@@ -183,37 +187,6 @@ Part held_out(const Session& s) {
 
 int all_threads() { return static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
 
-// Share of the VAR's squared error on held-out rows that the network's forecast saves, each sensor in units of its own
-// residual.
-double network_voice(const Session& s, const HeldOutErrors& errors, const Part& held) {
-  PanelScorer scorer(s.bundle->panel);
-  PanelOpinion opinion;
-  const std::size_t k = s.set.columns.size();
-  std::vector<double> linear(k, 0), network(k, 0);
-  double rows = 0;
-  for (const RowRange& run : held.runs) {
-    scorer.restart();
-    for (std::int64_t r = run.first; r <= run.last; ++r) {
-      if (!scorer.push(held.values.row(static_cast<std::size_t>(r)), opinion)) continue;
-      for (std::size_t i = 0; i < k; ++i) linear[i] += scorer.var_residual(i) * scorer.var_residual(i);
-      ++rows;
-    }
-  }
-  if (rows == 0 || errors.actual.rows() == 0) return 0;
-  double ratio = 0;
-  for (std::size_t i = 0; i < k; ++i) {
-    for (std::size_t r = 0; r < errors.actual.rows(); ++r) {
-      const double e = static_cast<double>(errors.actual(r, i) - errors.forecast(r, i)) * s.bundle->scaler.scale(i);
-      network[i] += e * e;
-    }
-    const double floor = s.bundle->panel->settings.residual_floor * s.bundle->panel->deviation[i];
-    const double least = floor * floor;
-    ratio += (network[i] / static_cast<double>(errors.actual.rows()) + least) / (linear[i] / rows + least) /
-             static_cast<double>(k);
-  }
-  return std::clamp(1 - ratio, 0.0, 1.0);
-}
-
 void fit_panels(Session& s) {
   s.progress.note("fitting the panel");
   auto panel =
@@ -240,7 +213,7 @@ void fit_network_score(Session& s) {
   const HeldOutErrors errors = held_out_errors(s.bundle, *model, held, {});
   b.score = fit_score(b.score, errors);
   if (b.panel == nullptr) return;
-  b.network_voice = network_voice(s, errors, held);
+  b.network_voice = network_voice(b, errors, held);
   if (b.network_voice < 0.02) b.network_voice = 0;
   s.run->log_metric("network_voice", b.network_voice, 0);
   s.result.findings +=

@@ -85,10 +85,8 @@ void check_network(const Bundle& bundle) {
 }
 
 void check_condition(const Bundle& bundle) {
-  std::vector<std::string> names;
-  for (const Column& column : bundle.columns) names.push_back(column.name);
   try {
-    Condition::parse(bundle.active_when, names);
+    Condition::parse(bundle.active_when, bundle.column_names());
   } catch (const UsageError& error) {
     throw input_error(fmt::format("active_when: {}", error.what()));
   }
@@ -216,6 +214,12 @@ Bundle as_reference(Bundle bundle) {
   bundle.kind = "mtad-gat";
   bundle.score = ScoreSettings::reference(bundle.score.gamma);
   return bundle;
+}
+
+std::vector<std::string> Bundle::column_names() const {
+  std::vector<std::string> names;
+  for (const Column& column : columns) names.push_back(column.name);
+  return names;
 }
 
 std::optional<double> Bundle::threshold() const {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <stdexcept>
 
 #include "anomctl/core/files.h"
@@ -16,33 +15,6 @@ namespace anomctl {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-Nanoseconds nanoseconds(double s) { return static_cast<Nanoseconds>(std::llround(s * 1e9)); }
-
-IntakeSettings intake_settings(const Bundle& bundle, const DetectorOptions& options) {
-  IntakeSettings settings;
-  settings.window = static_cast<std::size_t>(bundle.settings.window_size);
-  settings.sensors = bundle.columns.size();
-  settings.max_gap = nanoseconds(options.max_gap_periods * bundle.period_s);
-  settings.settle = nanoseconds(bundle.settle_s);
-  settings.max_hold_rows = options.max_hold_rows;
-  std::vector<std::string> names;
-  for (const Column& column : bundle.columns) names.push_back(column.name);
-  settings.active = Condition::parse(options.active_when.value_or(bundle.active_when), names);
-  // The mean of the train rows, else the middle of their range.
-  const double middle = bundle.scaler.kind() == Scaler::Kind::minmax ? 0.5 : 0.0;
-  for (std::size_t c = 0; c < settings.sensors; ++c) settings.typical.push_back(bundle.scaler.unscale_value(c, middle));
-  if (const PanelVoices* voices = bundle.panel_voices()) settings.typical = voices->mean;
-  return settings;
-}
-
-SensorFaults sensor_faults(const Bundle& bundle, const DetectorOptions& options) {
-  SensorFaultSettings settings = options.faults;
-  settings.dead_rows = options.max_hold_rows;
-  std::vector<std::string> names;
-  for (const Column& column : bundle.columns) names.push_back(column.name);
-  return {std::move(settings), names, bundle.sensor_limits};
-}
 
 std::string verdict_id(const std::string& asset, Nanoseconds time, const std::vector<double>& values) {
   std::string bytes = asset;
@@ -57,26 +29,16 @@ std::string verdict_id(const std::string& asset, Nanoseconds time, const std::ve
 
 }  // namespace
 
-Detector::State::State(std::shared_ptr<const Bundle> b, std::shared_ptr<const WindowModel> m, DetectorOptions o)
-    : bundle(std::move(b)),
-      model(std::move(m)),
-      options(std::move(o)),
-      targets(bundle->targets()),
-      limit(options.threshold ? options.threshold : bundle->threshold()),
-      intake(intake_settings(*bundle, options), bundle->scaler, sensor_faults(*bundle, options)),
-      forecast(targets.size()),
-      missing(targets.size()),
-      smoothing(bundle->score.smoothing, targets.size()),
-      episodes(options.episodes, options.asset, bundle->name),
-      faults(options.asset, bundle->name, bundle->columns, options.episodes.off_rows) {
-  if (bundle->panel != nullptr)
-    panel.emplace(bundle->panel);
-  else if (bundle->voices != nullptr)
-    memory.emplace(bundle->voices);
-  else
+void expected_by_column(const Bundle& bundle, const RowScore& score, std::vector<double>& expected) {
+  expected.clear();
+  if (!score.scored || score.expected.empty()) return;
+  if (score.expected.size() == bundle.columns.size()) {
+    expected = score.expected;
     return;
-  all_sensors.resize(bundle->columns.size());
-  std::iota(all_sensors.begin(), all_sensors.end(), std::size_t{0});
+  }
+  expected.assign(bundle.columns.size(), kNaN);
+  const std::vector<std::size_t> targets = bundle.targets();
+  for (std::size_t i = 0; i < score.expected.size(); ++i) expected[targets[i]] = score.expected[i];
 }
 
 void Detector::State::take_oldest(const PanelParts* parts) {
@@ -312,6 +274,8 @@ const RowScore& Detector::last_score() const { return state_->score; }
 std::span<const double> Detector::last_values() const { return state_->current.raw; }
 std::vector<Episode> Detector::take_episodes() { return std::exchange(state_->events, {}); }
 const DetectorCounts& Detector::counts() const { return state_->counts; }
+const DetectorOptions& Detector::options() const { return state_->options; }
+bool Detector::has_prepared() const { return !state_->prepared.empty(); }
 std::optional<double> Detector::threshold() const { return state_->limit; }
 std::size_t Detector::window() const { return static_cast<std::size_t>(state_->bundle->settings.window_size); }
 void Detector::restart() { state_->intake.restart(); }

@@ -25,10 +25,20 @@ TensorMap to_tensor_map(const Parameters& parameters) {
   return out;
 }
 
+at::Tensor TensorBackend::watched(Array x) const {
+  if (!stop_.stop_possible()) return x;
+  const auto look = [stop = stop_] {
+    if (stop.stop_requested()) throw TrainingStopped();
+  };
+  look();
+  if (x.requires_grad()) x.register_hook([look](const at::Tensor&) { look(); });
+  return x;
+}
+
 at::Tensor TensorBackend::conv1d_relu(const Array& x, const std::string& layer) {
   const at::Tensor& weight = p_.at(layer + ".weight");
   const std::int64_t side = (weight.size(2) - 1) / 2;
-  return at::relu(at::conv1d(x.transpose(1, 2), weight, p_.at(layer + ".bias"), 1, side)).transpose(1, 2);
+  return watched(at::relu(at::conv1d(x.transpose(1, 2), weight, p_.at(layer + ".bias"), 1, side)).transpose(1, 2));
 }
 
 // nodes: (b, n, m) -> (b, n, m)
@@ -52,16 +62,16 @@ at::Tensor TensorBackend::attend(const Array& nodes, const Attention& attention)
     e = at::leaky_relu(left + right, attention.alpha);  // (b, n, n)
     if (bias.defined()) e = e + bias;
   }
-  return at::sigmoid(at::matmul(dropout(at::softmax(e, 2)), nodes));  // (b, n, m)
+  return watched(at::sigmoid(at::matmul(dropout(at::softmax(watched(e), 2)), nodes)));  // (b, n, m)
 }
 
 at::Tensor TensorBackend::gru(const Array& x, const std::string& layer, std::int64_t n) {
   const std::string l = "_l" + std::to_string(n);
   const at::Tensor& hidden = p_.at(layer + ".weight_hh" + l);
   const at::Tensor start = at::zeros({1, x.size(0), hidden.size(1)}, x.options());
-  return std::get<0>(at::gru(
+  return watched(std::get<0>(at::gru(
       x, start, {p_.at(layer + ".weight_ih" + l), hidden, p_.at(layer + ".bias_ih" + l), p_.at(layer + ".bias_hh" + l)},
-      true, 1, 0.0, training_, false, true));
+      true, 1, 0.0, training_, false, true)));
 }
 
 at::Tensor TensorBackend::spread_gru(const Array& x, std::int64_t steps, const std::string& layer, std::int64_t n) {

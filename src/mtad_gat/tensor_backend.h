@@ -4,8 +4,11 @@
 
 #include <ATen/ATen.h>
 
+#include <exception>
 #include <map>
+#include <stop_token>
 #include <string>
+#include <utility>
 
 #include "anomctl/model/mtad_gat_network.h"
 #include "anomctl/model/tensors.h"
@@ -18,12 +21,18 @@ using Parameters = std::map<std::string, at::Tensor>;
 Parameters make_parameters(const TensorMap& weights, const at::Device& device);
 TensorMap to_tensor_map(const Parameters& parameters);
 
+// A batch of many windows takes seconds on a busy machine; who is told to stop must not wait for all of it.
+struct TrainingStopped : std::exception {
+  const char* what() const noexcept override { return "the training was stopped"; }
+};
+
 class TensorBackend {
  public:
   using Array = at::Tensor;
   // dropout 0 or training false: no dropout.
-  TensorBackend(const Parameters& parameters, double dropout, bool training)
-      : p_(parameters), dropout_(dropout), training_(training) {}
+  // `stop` ends a pass between two of its steps, forwards and backwards, by throwing TrainingStopped.
+  TensorBackend(const Parameters& parameters, double dropout, bool training, std::stop_token stop = {})
+      : p_(parameters), dropout_(dropout), training_(training), stop_(std::move(stop)) {}
 
   Array conv1d_relu(const Array& x, const std::string& layer);
   Array attend_sensors(const Array& x, const Attention& attention) {
@@ -35,7 +44,7 @@ class TensorBackend {
   Array last_step(const Array& x) { return x.select(1, x.size(1) - 1); }
   Array spread_gru(const Array& x, std::int64_t steps, const std::string& layer, std::int64_t n);
   Array linear(const Array& x, const std::string& layer) {
-    return at::linear(x, p_.at(layer + ".weight"), p_.at(layer + ".bias"));
+    return watched(at::linear(x, p_.at(layer + ".weight"), p_.at(layer + ".bias")));
   }
   Array linear(const Array& x, const std::string& layer, std::int64_t n) {
     return linear(x, layer + "." + std::to_string(n));
@@ -45,10 +54,13 @@ class TensorBackend {
 
  private:
   Array attend(const Array& nodes, const Attention& attention);
+  // What a step gave, where the stop token is looked at now and on the way back.
+  Array watched(Array x) const;
 
   const Parameters& p_;
   double dropout_;
   bool training_;
+  std::stop_token stop_;
 };
 
 }  // namespace anomctl

@@ -122,7 +122,10 @@ class Session {
     for (auto epoch = static_cast<std::int64_t>(checkpoint_.epochs.size()) + 1; epoch <= o_.epochs; ++epoch) {
       if (o_.patience && checkpoint_.waited >= *o_.patience) break;
       EpochLosses losses;
-      if (!one_epoch(epoch, losses)) {
+      try {
+        one_epoch(epoch, losses);
+      } catch (const std::exception&) {  // TrainingStopped, or what libtorch makes of it
+        if (!input_.stop.stop_requested()) throw;
         stopped = true;
         break;
       }
@@ -142,8 +145,8 @@ class Session {
   }
 
  private:
-  // False when the stop token came: the epoch does not count.
-  bool one_epoch(std::int64_t epoch, EpochLosses& losses) {
+  // Throws when the stop token came: the epoch does not count.
+  void one_epoch(std::int64_t epoch, EpochLosses& losses) {
     const double begin = now_seconds();
     at::manual_seed(o_.seed + static_cast<std::uint64_t>(epoch));  // dropout: the same after --resume
     losses.epoch = epoch;
@@ -156,11 +159,10 @@ class Session {
     LossSums sums;
     const double epsilon = o_.compat == "reference" ? 0 : kRootEpsilon;
     for (std::size_t at = 0; at < order.size(); at += static_cast<std::size_t>(o_.batch_size)) {
-      if (input_.stop.stop_requested()) return false;
       const auto batch =
           std::span(order).subspan(at, std::min(order.size() - at, static_cast<std::size_t>(o_.batch_size)));
       const auto [x, y] = windows_.batch(batch);
-      TensorBackend backend(parameters_, s_.dropout, true);
+      TensorBackend backend(parameters_, s_.dropout, true, input_.stop);
       const Losses l = mtad_gat_losses(backend, s_, x, y, o_.aligned_target, epsilon);
       const at::Tensor total = l.forecast + l.reconstruction;
       // On the CPU a bad step is caught before it reaches the weights; on a GPU at the end of the epoch.
@@ -180,7 +182,6 @@ class Session {
     if (!std::isfinite(losses.train_total)) not_finite(epoch);
     validate(losses, epsilon);
     losses.seconds = now_seconds() - begin;
-    return true;
   }
 
   void validate(EpochLosses& losses, double epsilon) {
@@ -190,7 +191,7 @@ class Session {
     for (std::size_t at = 0; at < input_.validation.size(); at += size) {
       const auto [x, y] =
           windows_.batch(std::span(input_.validation).subspan(at, std::min(input_.validation.size() - at, size)));
-      TensorBackend backend(parameters_, 0, false);
+      TensorBackend backend(parameters_, 0, false, input_.stop);
       sums.add(mtad_gat_losses(backend, s_, x, y, o_.aligned_target, epsilon));
     }
     losses.val_forecast = LossSums::root_mean_square(sums.forecast);
@@ -273,7 +274,7 @@ TrainingOutput TorchTrainer::train(const MtadGatSettings& settings, const Traine
   }
 }
 
-double TorchTrainer::measure_step(const MtadGatSettings& settings, const TrainerOptions& given) {
+double TorchTrainer::measure_step(const MtadGatSettings& settings, const TrainerOptions& given, std::stop_token stop) {
   TrainerOptions options = given.resolved();
   use_threads(options);
   try {
@@ -285,7 +286,7 @@ double TorchTrainer::measure_step(const MtadGatSettings& settings, const Trainer
     double best = std::numeric_limits<double>::infinity();
     for (int i = 0; i < 3; ++i) {
       const double begin = now_seconds();
-      TensorBackend backend(parameters, settings.dropout, true);
+      TensorBackend backend(parameters, settings.dropout, true, stop);
       const Losses l = mtad_gat_losses(backend, settings, x, y, options.aligned_target, kRootEpsilon);
       (l.forecast + l.reconstruction).backward();
       adam.step(1e-9);
@@ -293,6 +294,8 @@ double TorchTrainer::measure_step(const MtadGatSettings& settings, const Trainer
       best = std::min(best, now_seconds() - begin);
     }
     return best;
+  } catch (const TrainingStopped&) {
+    return 0;
   } catch (const Error&) {
     throw;
   } catch (const std::exception& e) {

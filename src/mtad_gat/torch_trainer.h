@@ -9,7 +9,7 @@ class TorchTrainer : public Trainer {
  public:
   TrainingOutput train(const MtadGatSettings& settings, const TrainerOptions& options,
                        const TrainingInput& input) override;
-  double measure_step(const MtadGatSettings& settings, const TrainerOptions& options) override;
+  double measure_step(const MtadGatSettings& settings, const TrainerOptions& options, std::stop_token stop) override;
   std::shared_ptr<const WindowModel> make_model(const MtadGatSettings& settings, const TensorMap& weights,
                                                 const std::string& device) override;
   std::string version() const override;

@@ -1,5 +1,6 @@
 #include "registry/background_mirror.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "anomctl/core/error.h"
@@ -11,6 +12,9 @@ namespace {
 
 // News that come close together are sent together.
 constexpr std::chrono::milliseconds kGather(300);
+
+// A wait is told after so long; and who was told to stop still says so to a server that listens.
+constexpr std::chrono::milliseconds kSilentWait(2000), kLastMoment(1000);
 
 }  // namespace
 
@@ -25,12 +29,21 @@ void BackgroundMirror::changed() {
   news_.notify_all();
 }
 
-bool BackgroundMirror::finish(Duration longest) {
+bool BackgroundMirror::finish(Duration longest, std::stop_token stop) {
   {
     std::unique_lock lock(mutex_);
     last_ = true;
     news_.notify_all();
-    news_.wait_for(lock, std::chrono::nanoseconds(longest.ns), [&] { return done_; });
+    const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(longest.ns);
+    const auto done = [&] { return done_; };
+    if (!news_.wait_until(lock, stop, std::min(until, std::chrono::steady_clock::now() + kSilentWait), done) &&
+        !stop.stop_requested() && std::chrono::steady_clock::now() < until) {
+      log_info("waiting for {}, which lacks a part of run {}: at most {}", parts_.url, parts_.run,
+               format_duration(longest));
+      news_.wait_until(lock, stop, until, done);
+    }
+    if (stop.stop_requested())
+      news_.wait_until(lock, std::min(until, std::chrono::steady_clock::now() + kLastMoment), done);
   }
   thread_.request_stop();
   parts_.cancel();

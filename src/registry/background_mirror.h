@@ -29,9 +29,9 @@ class BackgroundMirror {
   BackgroundMirror& operator=(const BackgroundMirror&) = delete;
 
   void changed();
-  // Nothing more will change. Waits until the server has all of it, at most `longest`, and not at all for one that does
-  // not answer. True when it has.
-  bool finish(Duration longest);
+  // Nothing more will change. Waits until the server has all of it, at most `longest`, after `stop` a moment only, and not
+  // at all for one that does not answer. True when it has.
+  bool finish(Duration longest, std::stop_token stop = {});
 
  private:
   void work(std::stop_token stop);

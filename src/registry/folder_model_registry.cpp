@@ -147,6 +147,7 @@ class FolderModelRegistry : public ModelRegistry {
   }
 
   std::string where() const override { return root_.string(); }
+  std::shared_ptr<void> hold() override { return std::make_shared<StoreLock>(root_); }
 
  private:
   void write(const fs::path& folder, const std::string& name, const std::string& text) const {

@@ -104,6 +104,7 @@ ModelVersion resolve_model(ModelRegistry& registry, const ModelReference& refere
 std::int64_t promote(ModelRegistry& registry, const ModelVersion& version, const std::string& alias) {
   check_model_alias(alias);
   load_bundle(registry.bundle(version));  // with all hashes: what cannot be loaded is not promoted
+  const auto lock = registry.hold();
   const RegisteredModel model = existing(registry, version.name);
   const auto before = model.aliases.find(alias);
   if (before != model.aliases.end() && before->second == version.number) return 0;
@@ -120,6 +121,7 @@ std::int64_t promote(ModelRegistry& registry, const ModelVersion& version, const
 
 RolledBack rollback(ModelRegistry& registry, const std::string& name, const std::string& alias) {
   check_model_alias(alias);
+  const auto lock = registry.hold();
   const RegisteredModel model = existing(registry, name);
   const auto current = model.aliases.find(alias);
   auto numbers = history_of(model, alias);

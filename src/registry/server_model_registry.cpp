@@ -7,13 +7,14 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
 #include "anomctl/io/net/http.h"
+#include "anomctl/io/tracking/mlflow_pages.h"
 #include "registry/server_run_store.h"
+#include "registry/store_lock.h"
 #include "registry/version_bundle.h"
 
 namespace anomctl {
 namespace {
 
-constexpr std::size_t kPages = 10'000;
 constexpr std::int64_t kModelsAPage = 100, kVersionsAPage = 200;
 constexpr const char* kSameContent = ".complete";  // in a version's folder of the cache: all of it has come
 
@@ -69,15 +70,16 @@ class ServerModelRegistry : public ModelRegistry {
 
   std::vector<RegisteredModel> list() override {
     std::vector<RegisteredModel> models;
-    std::string page;
-    for (std::size_t i = 0; i < kPages; ++i) {
-      const Json answer = client_.call("GET", fmt::format("registered-models/search?max_results={}{}", kModelsAPage,
-                                                          page.empty() ? "" : "&page_token=" + percent_encode(page)));
+    MlflowPages pages(where());
+    bool more = false;
+    do {
+      const Json answer =
+          client_.call("GET", fmt::format("registered-models/search?max_results={}{}", kModelsAPage,
+                                          pages.next().empty() ? "" : "&page_token=" + percent_encode(pages.next())));
       if (const Json* list = answer.find("registered_models"); list != nullptr && list->is_array())
         for (const Json& item : list->as_array()) models.push_back(model_of(item));
-      page = text_in(answer, "next_page_token");
-      if (page.empty()) break;
-    }
+      more = pages.more(text_in(answer, "next_page_token"), models.size());
+    } while (more);
     std::sort(models.begin(), models.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     return models;
   }
@@ -106,6 +108,7 @@ class ServerModelRegistry : public ModelRegistry {
   ModelVersion add(const NewVersion& fresh) override {
     check_model_name(fresh.name);
     const auto tags = lineage_tags(fresh.bundle);
+    const auto lock = hold();
     if (const auto known = find_model(fresh.name)) {
       for (const ModelVersion& one : known->versions)
         if (one.tag(kBundleHashTag) == tags.at(kBundleHashTag)) return version(one.name, one.number);
@@ -128,6 +131,13 @@ class ServerModelRegistry : public ModelRegistry {
     body["model_id"] = model_id;
     body["tags"] = tags_json(tags);
     const ModelVersion made = version_of(client_.call("POST", "model-versions/create", body).at("model_version"));
+    // Another machine may have had the same thought: the first of equal versions stays.
+    const auto versions = versions_of(fresh.name);  // newest first
+    for (auto one = versions.rbegin(); one != versions.rend() && one->number < made.number; ++one)
+      if (one->tag(kBundleHashTag) == tags.at(kBundleHashTag)) {
+        remove(fresh.name, made.number);
+        return version(one->name, one->number);
+      }
     name_version(model_id, made);
     return version(fresh.name, made.number);
   }
@@ -172,6 +182,10 @@ class ServerModelRegistry : public ModelRegistry {
   }
 
   std::string where() const override { return settings_.tracking_uri; }
+  std::shared_ptr<void> hold() override {
+    make_folders(server_cache(settings_));
+    return std::make_shared<StoreLock>(server_cache(settings_));
+  }
 
  private:
   // Of a version that a server which began anew gave the same number.
@@ -203,18 +217,26 @@ class ServerModelRegistry : public ModelRegistry {
 
   std::vector<ModelVersion> versions_of(const std::string& name) {
     std::vector<ModelVersion> versions;
-    std::string page;
-    for (std::size_t i = 0; i < kPages; ++i) {
-      const Json answer = client_.call(
-          "GET", fmt::format("model-versions/search?filter={}&max_results={}{}", percent_encode("name='" + name + "'"),
-                             kVersionsAPage, page.empty() ? "" : "&page_token=" + percent_encode(page)));
+    MlflowPages pages(where());
+    bool more = false;
+    do {
+      const Json answer =
+          client_.call("GET", fmt::format("model-versions/search?filter={}&max_results={}{}",
+                                          percent_encode("name='" + name + "'"), kVersionsAPage,
+                                          pages.next().empty() ? "" : "&page_token=" + percent_encode(pages.next())));
       if (const Json* list = answer.find("model_versions"); list != nullptr && list->is_array())
         for (const Json& item : list->as_array()) versions.push_back(version_of(item));
-      page = text_in(answer, "next_page_token");
-      if (page.empty()) break;
-    }
+      more = pages.more(text_in(answer, "next_page_token"), versions.size());
+    } while (more);
     std::sort(versions.begin(), versions.end(), [](const auto& a, const auto& b) { return a.number > b.number; });
     return versions;
+  }
+
+  void remove(const std::string& name, std::int64_t number) {
+    Json body = Json::object();
+    body["name"] = name;
+    body["version"] = std::to_string(number);
+    client_.call("DELETE", "model-versions/delete", body);
   }
 
   void make_model(const std::string& name) {

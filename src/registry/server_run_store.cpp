@@ -1,30 +1,17 @@
 #include "registry/server_run_store.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <limits>
 #include <set>
 
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
-#include "anomctl/detection/bundle.h"
-#include "anomctl/registry/run_sync.h"
 #include "registry/background_mirror.h"
 #include "registry/run_meta.h"
 #include "registry/run_mirror.h"
 
 namespace anomctl {
 namespace {
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
-
-std::string without_slash(std::string url) {
-  while (url.ends_with('/')) url.pop_back();
-  return url;
-}
 
 RunInfo info_of(const MlflowRun& run, const std::string& experiment) {
   RunInfo info;
@@ -47,7 +34,8 @@ class MirroredRun : public Run {
       : local_(std::move(local)),
         lock_(local_->info()),
         store_(open_local_run_store(settings.tracking_dir, clock)),
-        wait_(settings.tracking_wait) {
+        wait_(settings.tracking_wait),
+        stop_(settings.stop) {
     const std::string url = without_slash(settings.tracking_uri);
     // That the run is meant for this server, in case nothing ever reaches it.
     if (!read_mirror_note(local_->info(), url)) write_mirror_note(local_->info(), url, {});
@@ -55,7 +43,9 @@ class MirroredRun : public Run {
       log_info("run {} is being sent to {} by another process, which goes on with it", local_->info().name, url);
       return;
     }
-    client_ = std::make_unique<MlflowClient>(settings.tracking_uri, tracking_access(settings));
+    MlflowAccess access = tracking_access(settings);
+    access.stop = {};  // the end of the run is still to be told
+    client_ = std::make_unique<MlflowClient>(settings.tracking_uri, access);
     mirror_ = std::make_unique<RunMirror>(*client_, url, *store_, local_->info().id);
     BackgroundMirror::Parts parts;
     parts.send = [this](std::stop_token stop) { mirror_->send(stop); };
@@ -97,7 +87,7 @@ class MirroredRun : public Run {
   }
   void end() {
     if (!background_) return;
-    if (!background_->finish(wait_))
+    if (!background_->finish(wait_, stop_))
       log_warning("the tracking server does not have all of the run: anomctl runs sync sends the rest");
     background_.reset();
   }
@@ -106,6 +96,7 @@ class MirroredRun : public Run {
   MirrorLock lock_;
   std::unique_ptr<LocalRunStore> store_;
   Duration wait_;
+  std::stop_token stop_;
   std::unique_ptr<MlflowClient> client_;
   std::unique_ptr<RunMirror> mirror_;
   std::unique_ptr<BackgroundMirror> background_;
@@ -241,103 +232,8 @@ Nanoseconds time_of_ms(std::int64_t ms) {
   return std::clamp(ms, -kFarthest, kFarthest) * kMillisecond;
 }
 
-MlflowAccess tracking_access(const TrackingSettings& settings) {
-  MlflowAccess access;
-  access.token = settings.tracking_token;
-  access.user = settings.tracking_username;
-  access.password = settings.tracking_password;
-  access.ca_file = settings.tracking_ca_file;
-  access.timeout = settings.tracking_timeout;
-  if (access.token.empty() && access.user.empty()) {
-    access.token = environment("MLFLOW_TRACKING_TOKEN");
-    if (access.token.empty()) access.user = environment("MLFLOW_TRACKING_USERNAME");
-  }
-  if (access.password.empty()) access.password = environment("MLFLOW_TRACKING_PASSWORD");
-  if (access.ca_file.empty()) access.ca_file = environment("MLFLOW_TRACKING_SERVER_CERT_PATH");
-  return access;
-}
-
-fs::path tracking_cache(const TrackingSettings& settings) {
-  if (!settings.tracking_cache.empty()) return settings.tracking_cache;
-  if (const std::string folder = environment("XDG_CACHE_HOME"); !folder.empty())
-    return fs::path(folder) / "anomctl" / "tracking";
-  if (const std::string home = environment("HOME"); !home.empty())
-    return fs::path(home) / ".cache" / "anomctl" / "tracking";
-  throw UsageError("there is no HOME to keep fetched bundles below: give --tracking-cache DIR");
-}
-
-fs::path server_cache(const TrackingSettings& settings) {
-  return tracking_cache(settings) / sha256_hex(without_slash(settings.tracking_uri)).substr(0, 16);
-}
-
-fs::path cached_versions(const TrackingSettings& settings) { return server_cache(settings) / "models"; }
-
-void fetch_artifacts(MlflowClient& client, const std::string& artifact_uri, const std::string& path,
-                     const fs::path& folder) {
-  const std::string front = path + "/";
-  std::vector<std::string> names;
-  for (const auto& [name, size] : client.artifacts(artifact_uri))
-    if (name == path || name.starts_with(front)) names.push_back(name);
-  // The hashes that bundle.json names are checked by who loads the bundle; it comes last, so that a fetch that was cut
-  // short leaves none.
-  std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
-    const bool a_last = a.ends_with(kBundleFile), b_last = b.ends_with(kBundleFile);
-    return a_last != b_last ? b_last : a < b;
-  });
-  for (const std::string& name : names) {
-    const fs::path file = folder / name, fresh = file.string() + ".fetched";
-    client.get_artifact(artifact_uri, name, fresh);
-    std::error_code error;
-    if (fs::exists(file, error) && sha256_file(file) == sha256_file(fresh))
-      fs::remove(fresh, error);
-    else
-      fs::rename(fresh, file, error);
-    if (error) throw failed("cannot write " + file.string() + ": " + error.message());
-  }
-}
-
 std::unique_ptr<RunStore> open_server_run_store(const TrackingSettings& settings, const Clock& clock) {
   return std::make_unique<ServerRunStore>(settings, clock);
-}
-
-SyncReport sync_runs(const TrackingSettings& settings, const std::string& run, std::stop_token stop) {
-  if (!settings.has_server()) throw UsageError("runs sync sends to a server: give --tracking-uri http://HOST:PORT");
-  const std::string url = without_slash(settings.tracking_uri);
-  const auto local = open_local_run_store(settings.tracking_dir, system_clock());
-  MlflowClient client(settings.tracking_uri, tracking_access(settings));
-  const std::stop_callback cancel(stop, [&] { client.cancel(); });
-  client.experiments();  // whether it is there at all
-  std::vector<RunInfo> runs = local->list();
-  if (!run.empty()) runs = {find_run(runs, run, local->root().string())};
-  std::reverse(runs.begin(), runs.end());
-  SyncReport report;
-  for (const RunInfo& one : runs) {
-    if (stop.stop_requested()) break;
-    SyncedRun done{one, {}, {}, 0, 0, 0, false};
-    const MirrorLock lock(one);
-    const auto note = read_mirror_note(one, url);
-    try {
-      if (!lock.held()) {
-        done.trouble = "another process is sending it";
-      } else if (note && !note->complete.empty() && note->complete == run_fingerprint(one) &&
-                 client.find_run(note->run_id)) {
-        done.server_id = note->run_id;
-        done.was_complete = true;
-      } else {
-        RunMirror mirror(client, url, *local, one.id);
-        const MirrorCounts counts = mirror.send(stop);
-        done.server_id = mirror.server_run();
-        done.values = counts.params + counts.tags;
-        done.points = counts.points;
-        done.artifacts = counts.artifacts;
-      }
-    } catch (const Error& error) {
-      if (error.code() == ExitCode::unreachable) throw;
-      done.trouble = error.what();
-    }
-    report.push_back(std::move(done));
-  }
-  return report;
 }
 
 std::unique_ptr<RunStore> open_run_store(const TrackingSettings& settings, const Clock& clock) {

@@ -11,6 +11,8 @@ namespace anomctl {
 
 // A server's milliseconds as a time; it may say any number.
 Nanoseconds time_of_ms(std::int64_t ms);
+// As the run's notes name a server.
+std::string without_slash(std::string url);
 // Settings and MLflow's environment variables.
 MlflowAccess tracking_access(const TrackingSettings& settings);
 // Below it, a folder a server. Throws UsageError where there is no folder for a cache.

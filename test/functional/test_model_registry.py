@@ -105,6 +105,39 @@ def test_a_version_stays_what_was_registered(registry):
     assert changed != scores
 
 
+def test_several_at_once_lose_nothing(registry):
+    """Equal bundles are one version, and each of several promotions is in the history."""
+    first, second = register_both(registry)
+    name = registry.name
+
+    def at_once(*commands):
+        running = [registry.start(*map(str, command)) for command in commands]
+        for process in running:
+            out, err = process.communicate(timeout=120)
+            assert process.returncode == 0, err
+
+    at_once(*[("models", "register", name + "-new", "--run", second["id"])] * 3)
+    versions = {model["name"]: model["versions"] for model in
+                registry("models", "list", "--json", code=0).json["registered"]}
+    assert [version["version"] for version in versions[name + "-new"]] == [1]
+    registry("models", "promote", f"{name}/2", code=0)
+    at_once(*[("models", "promote", f"{name}/{1 + i % 2}") for i in range(4)])
+    now = registry("models", "show", f"{name}@champion", "--json", code=0).json
+    shown = now["registered"]
+    assert shown["name"] == name and "champion" in shown["aliases"] and now["hash"] == shown["bundle_hash"]
+    assert now["provenance"]["data_set_hash"] and "f1" in now["metrics"]
+    text = registry("models", "show", f"{name}/1", code=0).out
+    for what in ("data_set_hash", "seed", "version", "git_commit", "setting window_size", "metric f1"):
+        assert what in text, what
+    # Each that moved the alias noted what it found; so every step leads back to the one before.
+    tags = registry.client.get_registered_model(name).tags
+    history = [int(number) for number in tags["anomctl.history.champion"].split(",")]
+    assert history[0] == 1 and all(a != b for a, b in zip(history, history[1:])) and history[-1] != shown["version"]
+    compared = registry("runs", "compare", first["id"], second["id"], code=0).out
+    assert "data hash" in compared and "seed" in compared and "version" in compared
+    assert registry("runs", "show", first["id"], "--json", code=0).json["data_set_hash"]
+
+
 def test_serve_swaps_without_a_gap(registry):
     register_both(registry)
     server = Server(registry, "--model", f"{registry.name}@champion", "--follow", "0.1", env=registry.env)

@@ -1,12 +1,18 @@
 """Runs on a real MLflow server, read back with MLflow's own client; what a server that dies or asks who we are does."""
 
 import base64
+import contextlib
 import hashlib
+import http.server
 import json
 import pathlib
 import shutil
+import signal
+import socket
 import subprocess
+import threading
 import time
+import types
 
 import pytest
 from mlflow_server import PROGRAM, Guard, write_back
@@ -146,6 +152,107 @@ def test_no_server_is_said_and_costs_no_run(program, free_port):
     assert program("runs", "sync", "--tracking-uri", nobody, code=5).err.count("cannot be reached") == 1
     synced, = program("runs", "sync", "--json", code=0).json["runs"]
     assert synced["points"] > 0 and synced["trouble"] is None
+
+
+@pytest.fixture
+def silent():
+    """A server that takes connections and says nothing; .asked grows with each request."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    silent = types.SimpleNamespace(url=f"http://127.0.0.1:{listener.getsockname()[1]}", asked=[], open=[])
+
+    def hear(connection):
+        with contextlib.suppress(OSError):
+            while connection.recv(4096):
+                silent.asked.append(1)
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                silent.open.append(listener.accept()[0])
+                threading.Thread(target=hear, args=(silent.open[-1],), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield silent
+    for end in (listener, *silent.open):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+        end.close()
+
+
+@pytest.mark.parametrize("command", ["train", "sync", "retrain"])
+def test_who_waits_for_a_silent_server_ends_soon_when_told(program, silent, command, tmp_path):
+    settings = tmp_path / "retrain.toml"
+    settings.write_text('[retrain]\nmodel = "pump"\n[train]\nkind = "panel"\nrelation_epochs = 0\n')
+    if command == "sync":
+        program("train", "--kind", "panel", "--relation-epochs", 0, "--tracking-uri", "mlruns", code=0)
+    process = program.start(*{"train": ("train", "--kind", "panel", "--relation-epochs", "0"),
+                              "retrain": ("retrain", "--config", str(settings)),
+                              "sync": ("runs", "sync")}[command], env={"ANOMCTL_TRACKING_URI": silent.url})
+    deadline = time.monotonic() + 60
+    while not silent.asked or (command != "sync" and not list(program.folder.glob("mlruns/*/*/artifacts/bundle/bundle.json"))):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    told = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143 and "runs sync" in err, err
+    assert time.monotonic() - told < 10, err  # 2 s on a machine with nothing else to do; the server's time is 30 s
+
+
+def test_a_training_ends_within_a_batch_when_told(anomctl, torch_module):
+    anomctl("create-datasets", "--source", "plant", "--name", "pump", "--rows", 3000, code=0)
+    process = anomctl.start("train", "--kind", "mtad-gat", "--epochs", 500)
+    deadline = time.monotonic() + 60
+    while not list(anomctl.folder.glob("mlruns/*/*/params/window_size")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(2)  # it trains by now, or looks how fast it is
+    told = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143 and "stopped after" in out, err
+    assert time.monotonic() - told < 10, err
+
+
+class Liar(http.server.BaseHTTPRequestHandler):
+    """Lists one good run among bad ones, pages without end, and repeats what it was told."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        lists = {"experiments": [{"experiment_id": "1", "name": "e"}]}
+        good = {"info": {"run_id": "ab" * 16, "experiment_id": "7", "run_name": "good", "status": "FINISHED"}, "data": {}}
+        bad = {"info": {"run_id": {"a": 1}}, "data": {"metrics": [{"key": "m", "value": {}}]}}
+        if "runs/search" in self.path:
+            lists = {"runs": [bad, good, bad]}
+            if "endless" in self.path:
+                lists["next_page_token"] = "again"
+        told = {"error_code": "INVALID", "message": f"bad token {self.headers['authorization']}" + "x" * 400}
+        body = json.dumps(told if "refuses" in self.path else lists).encode()
+        self.send_response(400 if "refuses" in self.path else 200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        self.send_error(404)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_lying_server_neither_hides_runs_nor_learns_to_print_our_token(program):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        listed = program("runs", "list", "--tracking-uri", url, "--json", code=0)
+        assert [run["name"] for run in listed.json["runs"]] == ["good"] and "2 runs" in listed.err
+        endless = program("runs", "list", "--tracking-uri", url + "/endless", code=1)
+        assert "pages without end" in endless.err
+        refused = program("runs", "list", "--tracking-uri", url + "/refuses", code=1,
+                          env={"MLFLOW_TRACKING_TOKEN": "hunter4secret"})
+        assert "bad token Bearer ***" in refused.err and "hunter4secret" not in refused.err
+        server.shutdown()
 
 
 def test_an_exported_database_is_read_by_mlflow(program, torch_module, monkeypatch):

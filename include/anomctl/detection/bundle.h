@@ -48,6 +48,7 @@ struct Bundle {
   const PanelVoices* panel_voices() const { return panel ? panel.get() : voices.get(); }
   // Whether a row's verdict needs the window model.
   bool runs_network() const { return panel == nullptr || (!weights.empty() && network_voice > 0); }
+  std::vector<std::string> column_names() const;  // k
   // The predicted columns, o of them: all in order unless settings.target_dims names some.
   std::vector<std::size_t> targets() const;
 };

@@ -34,6 +34,11 @@ struct DetectorOptions {
   std::optional<std::string> active_when;  // instead of the bundle's
 };
 
+// As kept beside verdicts, so that they can be judged again; without `asset`. `limit`: the one in force.
+Json to_json(const DetectorOptions& options, std::optional<double> limit);
+// Throws Error(bad_input).
+DetectorOptions detector_options_from_json(const Json& json);
+
 // All that is known of one row's score, for `score --details`, evaluate and the report. o targets.
 struct RowScore {
   bool scored = false;                          // false while warming up or idle, and when no sensor has a value
@@ -48,6 +53,9 @@ struct RowScore {
   // targets (o), of all sensors (k) where the panel judges.
   std::vector<double> per_sensor, expected;
 };
+
+// What was expected of each column (k), NaN of one that is not predicted; empty where the row has no score.
+void expected_by_column(const Bundle& bundle, const RowScore& score, std::vector<double>& expected);
 
 struct DetectorCounts {
   std::int64_t rows = 0, scored = 0, anomalous = 0, idle = 0;
@@ -103,6 +111,9 @@ class Detector {
   // Episodes that opened or closed since the last call.
   std::vector<Episode> take_episodes();
   const DetectorCounts& counts() const;
+  const DetectorOptions& options() const;
+  // Rows are prepared and not judged.
+  bool has_prepared() const;
   std::optional<double> threshold() const;
   // Rows that come before the first judged one, w.
   std::size_t window() const;

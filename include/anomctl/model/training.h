@@ -58,7 +58,11 @@ struct TrainerOptions {
           "validate on the last windows, a gap before them (reference: random windows)");
     field("shuffle", self.shuffle, "mix the training windows each epoch");
     field("seed", self.seed, "a CPU run with the same seed and thread count repeats bit for bit");
-    field("threads", self.threads, "CPU threads, 0: all cores", Between{0, 1024});
+    field("threads", self.threads,
+          "CPU threads, 0: all cores; where others use the cores too, as many as are free: several that wait for each "
+          "other "
+          "on busy cores are slower than one",
+          Between{0, 1024});
     field("device", self.device, "auto, cpu, cuda or cuda:N");
   }
   // The reference's behaviour for each switch that compat "reference" sets.
@@ -102,8 +106,9 @@ class Trainer {
   // checkpoint), out of memory, no such device. Throws UsageError for settings that do not fit.
   virtual TrainingOutput train(const MtadGatSettings& settings, const TrainerOptions& options,
                                const TrainingInput& input) = 0;
-  // Seconds of one step with these settings, from a few steps on random data.
-  virtual double measure_step(const MtadGatSettings& settings, const TrainerOptions& options) = 0;
+  // Seconds of one step with these settings, from a few steps on random data; 0 where it was stopped.
+  virtual double measure_step(const MtadGatSettings& settings, const TrainerOptions& options,
+                              std::stop_token stop = {}) = 0;
   // The network on libtorch, for --device cuda.
   virtual std::shared_ptr<const WindowModel> make_model(const MtadGatSettings& settings, const TensorMap& weights,
                                                         const std::string& device) = 0;

@@ -90,6 +90,9 @@ class ModelRegistry {
   // the one that was registered.
   virtual fs::path bundle(const ModelVersion& version) = 0;
   virtual std::string where() const = 0;  // for people
+  // Held while an alias and its history are read, changed and written: others wait. In a folder against everybody; of a
+  // server, whose API knows no such thing, against those who share its cache, that is of this user on this machine.
+  virtual std::shared_ptr<void> hold() = 0;
 };
 
 std::unique_ptr<ModelRegistry> open_model_registry(const TrackingSettings& settings,

@@ -1,6 +1,7 @@
 // Where runs and registered models are kept, and how to speak to a tracking server. Thread rule: a value.
 #pragma once
 
+#include <stop_token>
 #include <string>
 
 #include "anomctl/core/fields.h"
@@ -16,6 +17,7 @@ struct TrackingSettings {
   fs::path tracking_ca_file;
   Duration tracking_timeout = seconds(30);
   Duration tracking_wait = seconds(60);
+  std::stop_token stop;  // no setting: calls to a server end soon after, and a run's end hardly waits for one
 
   static void fields(auto& self, auto&& field) {
     field("tracking_uri", self.tracking_uri,

@@ -187,7 +187,17 @@ struct JudgedRow {
   const Bundle& bundle;              // columns k
   std::span<const double> values;    // (k), as they came; empty: silence
   std::span<const double> expected;  // (k), NaN where nothing was expected; empty: of none
+  const Detector& detector;
+  const std::string& before;  // now and then what it remembered before this row (see read_state_before), else empty
+  std::int64_t place = 0;     // of this asset's rows since its state was handed on last without following
 };
+
+// Of JudgedRow::before: the stamp of the last row before, and Detector::snapshot. Throws Error(bad_input).
+struct StateBefore {
+  Nanoseconds last = 0;
+  std::string snapshot;
+};
+StateBefore read_state_before(const std::string& bytes);
 
 // What judges: a bundle and its model.
 struct JudgingModel {

@@ -68,12 +68,20 @@ class SeriesReader {
       block_.defaults = std::move(texts);
   }
 
+  // Flux tells an error as a table of its own, also behind a status that says all is well.
+  [[noreturn]] void refuse_error(std::size_t column) {
+    std::vector<std::string_view> cells;
+    std::string words;
+    if (reader_.next(cells) && column < cells.size()) words = fmt::format(": {}", shown(cells[column]));
+    throw reader_.error("the export holds an error of the database instead of a table" + words);
+  }
+
   void header(const std::vector<std::string_view>& cells) {
     Block& b = block_;
     for (const std::string_view cell : cells) b.header.emplace_back(trim(cell));
-    if (std::find(b.header.begin(), b.header.end(), "error") != b.header.end() && b.header.size() <= 3) {
-      throw reader_.error("the export holds an error of the database instead of a table");
-    }
+    if (const auto error = std::find(b.header.begin(), b.header.end(), "error");
+        error != b.header.end() && b.header.size() <= 3)
+      refuse_error(static_cast<std::size_t>(error - b.header.begin()));
     for (const auto* annotated : {&b.group, &b.datatype, &b.defaults}) {
       if (!annotated->empty() && annotated->size() != b.header.size()) {
         throw reader_.error(

@@ -51,8 +51,19 @@ struct HttpClient::Impl {
   asio::cancellation_signal cancellation;  // emitted on the thread that runs `io`
   std::atomic<bool> cancelled = false;
 
+  beast::tcp_stream* connecting = nullptr;
+
   bool connected() const { return plain || secure; }
+  // On the thread that runs `io`. The signal ends what is between two reads; what waits for a peer that says nothing
+  // ends with its socket's operations.
+  void stop_now() {
+    cancellation.emit(asio::cancellation_type::terminal);
+    for (beast::tcp_stream* stream :
+         {connecting, plain ? &*plain : nullptr, secure ? &beast::get_lowest_layer(*secure) : nullptr})
+      if (stream != nullptr) stream->cancel();
+  }
   void disconnect() {
+    connecting = nullptr;
     plain.reset();
     secure.reset();
     buffer.clear();
@@ -86,7 +97,7 @@ T HttpClient::Impl::run(asio::awaitable<T> work) {
                    result = std::move(value);
                  }));
   io.restart();
-  if (cancelled) asio::post(io, [this] { cancellation.emit(asio::cancellation_type::terminal); });
+  if (cancelled) asio::post(io, [this] { stop_now(); });
   io.run();
   if (failure) std::rethrow_exception(failure);
   return std::move(*result);
@@ -99,7 +110,9 @@ asio::awaitable<error_code> HttpClient::Impl::connect() {
   if (ec) co_return ec;
   beast::tcp_stream stream(io);
   stream.expires_after(chrono_of(settings.connect_timeout));
+  connecting = &stream;
   co_await stream.async_connect(endpoints, into(ec));
+  connecting = nullptr;
   if (ec) co_return ec;
   stream.socket().set_option(tcp::no_delay(true), ec);
   if (!url.tls) {
@@ -253,7 +266,7 @@ HttpResponse HttpClient::transfer(const HttpRequest& request, const HttpFiles& f
 
 void HttpClient::cancel() {
   impl_->cancelled = true;
-  asio::post(impl_->io, [impl = impl_.get()] { impl->cancellation.emit(asio::cancellation_type::terminal); });
+  asio::post(impl_->io, [impl = impl_.get()] { impl->stop_now(); });
 }
 
 HttpResponse HttpClient::get(const std::string& target) {

@@ -3,7 +3,7 @@
 
 namespace anomctl::store {
 
-inline constexpr std::int64_t kVersion = 1;
+inline constexpr std::int64_t kVersion = 2;
 
 // Rows are numbered as they come, so that the oldest leave from the front; `written` says when numbers were given.
 inline constexpr const char* kSchema =
@@ -12,7 +12,8 @@ inline constexpr const char* kSchema =
     "CREATE TABLE rows(number INTEGER PRIMARY KEY, asset INTEGER NOT NULL, time INTEGER NOT NULL, layout INTEGER NOT "
     "NULL, id TEXT NOT NULL, score REAL, threshold REAL, is_anomaly INTEGER NOT NULL, state TEXT NOT NULL, episode "
     "TEXT "
-    "NOT NULL, reason TEXT NOT NULL, vals BLOB NOT NULL, expected BLOB NOT NULL, UNIQUE(asset, time));"
+    "NOT NULL, reason TEXT NOT NULL, vals BLOB NOT NULL, expected BLOB NOT NULL, place INTEGER NOT NULL DEFAULT 0, "
+    "before BLOB NOT NULL DEFAULT x'', UNIQUE(asset, time));"
     "CREATE TABLE written(time INTEGER NOT NULL, upto INTEGER NOT NULL);"
     "CREATE TABLE episodes(id TEXT PRIMARY KEY, asset TEXT NOT NULL, kind TEXT NOT NULL, start INTEGER NOT NULL, "
     "end INTEGER NOT NULL, closed INTEGER NOT NULL, body TEXT NOT NULL, written INTEGER NOT NULL);"
@@ -22,5 +23,10 @@ inline constexpr const char* kSchema =
     "TEXT "
     "NOT NULL);"
     "CREATE INDEX labels_by_episode ON labels(episode);";
+
+// From kind 1, which kept nothing for judging again.
+inline constexpr const char* kFromKind1 =
+    "ALTER TABLE rows ADD COLUMN place INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE rows ADD COLUMN before BLOB NOT NULL DEFAULT x'';";
 
 }  // namespace anomctl::store

@@ -44,13 +44,14 @@ void StoreWriter::finish() {
 
 void StoreWriter::set_layout(StoredLayout layout) {
   const std::lock_guard lock(mutex_);
-  layout_ = std::move(layout);
+  layout_ = std::make_shared<const StoredLayout>(std::move(layout));
 }
 
 void StoreWriter::put(StoredRow row) {
   const std::lock_guard lock(mutex_);
   if (waiting_.empty()) oldest_ = system_clock().steady();
   waiting_.rows.push_back(std::move(row));
+  waiting_.rows.back().layout = layout_;
   make_room();
   if (waiting_.rows.size() >= settings_.batch_rows) news_.notify_one();
 }
@@ -82,14 +83,12 @@ StoreWriterCounts StoreWriter::counts() const {
 
 bool StoreWriter::write_batch() {
   RecordStore::Batch batch;
-  StoredLayout layout;
   {
     const std::lock_guard lock(mutex_);
     std::swap(batch, waiting_);
-    layout = layout_;
   }
   if (batch.empty()) return true;
-  const std::string trouble = store_.write(layout, batch, system_clock().now());
+  const std::string trouble = store_.write({}, batch, system_clock().now());
   const std::int64_t pruned = trouble.empty() ? store_.prune(settings_.bounds, system_clock().now()) : 0;
   const std::lock_guard lock(mutex_);
   if (trouble != counts_.trouble) {

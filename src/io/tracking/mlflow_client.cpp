@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "anomctl/core/error.h"
+#include "anomctl/core/log.h"
+#include "anomctl/io/tracking/mlflow_pages.h"
 #include "io/tracking/mlflow_json.h"
 
 namespace anomctl {
@@ -12,11 +14,7 @@ using tracking::run_of;
 using tracking::text_of;
 
 constexpr const char* kApi = "/api/2.0/mlflow/";
-constexpr const char* kFiles = "/api/2.0/mlflow-artifacts/artifacts";
-constexpr std::size_t kPages = 10'000;  // a server that always names a next page
 constexpr std::int64_t kRunsAPage = 1000, kPointsAPage = 25'000;
-constexpr int kDeepest = 24;  // folders of artifacts
-constexpr std::size_t kMostFiles = 100'000;
 
 std::string base64(std::string_view text) {
   constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -38,51 +36,28 @@ HttpClientSettings http_settings(const MlflowAccess& access) {
   return http;
 }
 
-// mlflow-artifacts:/1/abc/artifacts and mlflow-artifacts://host/1/abc/artifacts -> "1/abc/artifacts".
-std::string proxied_path(const std::string& uri) {
-  constexpr std::string_view kScheme = "mlflow-artifacts:/";
-  std::string path;
-  if (uri.starts_with(kScheme)) {
-    path = uri.substr(kScheme.size());
-    if (path.starts_with('/')) {  // an authority
-      const std::size_t slash = path.find('/', 1);
-      path = slash == std::string::npos ? "" : path.substr(slash + 1);
-    }
+// One that makes no sense does not hide the others.
+bool add_run(const Json& item, std::vector<MlflowRun>& runs) {
+  try {
+    runs.push_back(run_of(item));
+    return true;
+  } catch (const Error&) {
+    return false;
   }
-  if (!is_inner_path(path))
-    throw failed("the tracking server keeps artifacts at '" + uri +
-                 "' and does not hand them on itself: start it with --artifacts-destination, or without "
-                 "--no-serve-artifacts");
-  return path;
-}
-
-std::string escaped_path(const std::string& path) {
-  std::string out;
-  for (std::size_t at = 0; at <= path.size();) {
-    const std::size_t slash = std::min(path.find('/', at), path.size());
-    out += "/" + percent_encode(std::string_view(path).substr(at, slash - at));
-    at = slash + 1;
-  }
-  return out;
 }
 
 }  // namespace
 
-bool is_inner_path(const std::string& path) {
-  if (path.empty() || path.front() == '/' || path.back() == '/' || path.find('\0') != std::string::npos ||
-      path.find('\\') != std::string::npos)
-    return false;
-  for (const fs::path& part : fs::path(path))
-    if (part == "." || part == ".." || part.empty()) return false;
-  return path.find("//") == std::string::npos;
-}
-
 MlflowClient::MlflowClient(const std::string& url, const MlflowAccess& access)
-    : url_(url), http_(url, http_settings(access)) {
-  if (!access.token.empty())
+    : url_(url), http_(url, http_settings(access)), on_stop_(access.stop, [this] { cancel(); }) {
+  if (!access.token.empty()) {
+    secrets_ = {access.token};
     http_.headers.set("authorization", "Bearer " + access.token);
-  else if (!access.user.empty())
-    http_.headers.set("authorization", "Basic " + base64(access.user + ":" + access.password));
+  } else if (!access.user.empty()) {
+    const std::string basic = base64(access.user + ":" + access.password);
+    secrets_ = {basic, access.password};
+    http_.headers.set("authorization", "Basic " + basic);
+  }
 }
 
 HttpResponse MlflowClient::send(const std::string& method, const std::string& target, const Json& body,
@@ -109,8 +84,11 @@ HttpResponse MlflowClient::send(const std::string& method, const std::string& ta
 }
 
 void MlflowClient::refuse(const HttpResponse& response, const std::string& what) {
-  const tracking::MlflowRefusal refusal = tracking::refusal_of(response.body);
+  const tracking::MlflowRefusal refusal = tracking::refusal_of(response.body, secrets_);
   existed_ = refusal.code == "RESOURCE_ALREADY_EXISTS";
+  if (response.status / 100 == 3)
+    throw failed(fmt::format("the tracking server {} sends us on to {} ({}): give that as --tracking-uri", url_,
+                             without_secrets(std::string(response.headers.get("location"))), response.status));
   throw failed(fmt::format("the tracking server {} refuses {}: {} {}", url_, what, response.status,
                            refusal.message.empty() ? std::string(http_reason(response.status)) : refusal.message));
 }
@@ -136,17 +114,17 @@ Json MlflowClient::call(const std::string& method, const std::string& path, cons
 
 std::map<std::string, std::string> MlflowClient::experiments() {
   std::map<std::string, std::string> found;
-  std::string page;
-  for (std::size_t i = 0; i < kPages; ++i) {
+  MlflowPages pages(url_);
+  bool more = false;
+  do {
     Json body = Json::object();
     body["max_results"] = kRunsAPage;
-    if (!page.empty()) body["page_token"] = page;
+    if (!pages.next().empty()) body["page_token"] = pages.next();
     const Json answer = call("POST", "experiments/search", body);
     if (const Json* list = answer.find("experiments"); list != nullptr && list->is_array())
       for (const Json& item : list->as_array()) found[text_of(item, "experiment_id")] = text_of(item, "name");
-    page = text_of(answer, "next_page_token");
-    if (page.empty()) break;
-  }
+    more = pages.more(text_of(answer, "next_page_token"), found.size());
+  } while (more);
   return found;
 }
 
@@ -199,91 +177,44 @@ std::vector<MlflowRun> MlflowClient::search_runs(const std::vector<std::string>&
                                                  const std::string& filter) {
   std::vector<MlflowRun> runs;
   if (experiment_ids.empty()) return runs;
-  std::string page;
-  for (std::size_t i = 0; i < kPages; ++i) {
+  std::size_t unreadable = 0;
+  MlflowPages pages(url_);
+  bool more = false;
+  do {
     Json body = Json::object();
     body["experiment_ids"] = Json(experiment_ids);
     if (!filter.empty()) body["filter"] = filter;
     body["max_results"] = kRunsAPage;
     body["order_by"] = Json::Array{"attributes.start_time DESC"};
-    if (!page.empty()) body["page_token"] = page;
+    if (!pages.next().empty()) body["page_token"] = pages.next();
     const Json answer = call("POST", "runs/search", body);
     if (const Json* list = answer.find("runs"); list != nullptr && list->is_array())
-      for (const Json& item : list->as_array()) runs.push_back(run_of(item));
-    page = text_of(answer, "next_page_token");
-    if (page.empty()) break;
-  }
+      for (const Json& item : list->as_array()) unreadable += !add_run(item, runs);
+    more = pages.more(text_of(answer, "next_page_token"), runs.size() + unreadable);
+  } while (more);
+  if (unreadable > 0) log_warning("{} runs that {} lists cannot be read and are left out", unreadable, url_);
   return runs;
 }
 
 std::vector<MlflowMetric> MlflowClient::history(const std::string& run_id, const std::string& key) {
   std::vector<MlflowMetric> points;
-  std::string page;
-  for (std::size_t i = 0; i < kPages; ++i) {
+  MlflowPages pages(url_);
+  bool more = false;
+  do {
     std::string path = fmt::format("metrics/get-history?run_id={}&metric_key={}&max_results={}", percent_encode(run_id),
                                    percent_encode(key), kPointsAPage);
-    if (!page.empty()) path += "&page_token=" + percent_encode(page);
+    if (!pages.next().empty()) path += "&page_token=" + percent_encode(pages.next());
     const auto answer = ask("GET", path);
     if (!answer) break;
     if (const Json* list = answer->find("metrics"); list != nullptr && list->is_array())
       for (const Json& item : list->as_array()) points.push_back(tracking::metric_of(item));
-    page = text_of(*answer, "next_page_token");
-    if (page.empty()) break;
-  }
+    more = pages.more(text_of(*answer, "next_page_token"), points.size());
+  } while (more);
   return points;
 }
 
 void MlflowClient::log_batch(const std::string& run_id, const MlflowBatch& batch) {
   for (const Json& body : tracking::batch_bodies(run_id, batch)) call("POST", "runs/log-batch", body);
-}
-
-std::map<std::string, std::uint64_t> MlflowClient::artifacts(const std::string& artifact_uri) {
-  const std::string root = proxied_path(artifact_uri);
-  std::map<std::string, std::uint64_t> found;
-  std::vector<std::pair<std::string, int>> folders = {{"", 0}};
-  while (!folders.empty()) {
-    const auto [folder, depth] = folders.back();
-    folders.pop_back();
-    const std::string path = folder.empty() ? root : root + "/" + folder;
-    const HttpResponse response = send("GET", std::string(kFiles) + "?path=" + percent_encode(path), {}, nullptr);
-    if (response.status == 404) continue;
-    if (response.status != 200) refuse(response, "to list artifacts");
-    for (const tracking::File& file : tracking::files_of(response.body)) {
-      const std::string inner = folder.empty() ? file.path : folder + "/" + file.path;
-      if (!is_inner_path(inner)) throw failed("the tracking server " + url_ + " lists '" + inner + "' among artifacts");
-      if (!file.is_folder)
-        found[inner] = file.size;
-      else if (depth < kDeepest)
-        folders.emplace_back(inner, depth + 1);
-      if (found.size() + folders.size() > kMostFiles)
-        throw failed(fmt::format("the tracking server {} lists more than {} artifacts", url_, kMostFiles));
-    }
-  }
-  return found;
-}
-
-void MlflowClient::put_artifact(const std::string& artifact_uri, const std::string& path, const fs::path& file) {
-  HttpFiles files;
-  files.upload = file;
-  const HttpResponse response = send("PUT", kFiles + escaped_path(proxied_path(artifact_uri) + "/" + path), {}, &files);
-  if (response.status / 100 != 2) refuse(response, "artifact " + path);
-}
-
-void MlflowClient::get_artifact(const std::string& artifact_uri, const std::string& path, const fs::path& file) {
-  std::error_code error;
-  fs::create_directories(file.parent_path(), error);
-  HttpFiles files;
-  files.download = file.string() + ".part-" + random_hex(4);
-  try {
-    const HttpResponse response =
-        send("GET", kFiles + escaped_path(proxied_path(artifact_uri) + "/" + path), {}, &files);
-    if (response.status / 100 != 2) refuse(response, "artifact " + path);
-    fs::rename(files.download, file, error);
-    if (error) throw failed("cannot write " + file.string() + ": " + error.message());
-  } catch (...) {
-    fs::remove(files.download, error);
-    throw;
-  }
 }
 
 }  // namespace anomctl

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "anomctl/core/error.h"
+#include "anomctl/core/text.h"
 
 namespace anomctl::tracking {
 namespace {
@@ -102,10 +103,12 @@ std::string text_of(const Json& object, std::string_view key) {
   return value->is_number() ? value->dump() : std::string();
 }
 
-MlflowRefusal refusal_of(const std::string& body) {
+MlflowRefusal refusal_of(const std::string& body, const std::vector<std::string>& secrets) {
   try {
     const Json json = Json::parse(body);
     MlflowRefusal refusal{text_of(json, "error_code"), text_of(json, "message")};
+    for (const std::string& secret : secrets)
+      if (!secret.empty()) replace_all(refusal.message, secret, "***");
     refusal.message = cut(refusal.message.substr(0, refusal.message.find('\n')), kErrorBytes);
     return refusal;
   } catch (const Error&) {

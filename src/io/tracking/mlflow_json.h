@@ -15,7 +15,8 @@ std::string text_of(const Json& object, std::string_view key);
 struct MlflowRefusal {
   std::string code, message;  // empty where the body is no JSON of MLflow
 };
-MlflowRefusal refusal_of(const std::string& body);
+// What a server says may go to a log: `secrets`, which we said to it, are not in it.
+MlflowRefusal refusal_of(const std::string& body, const std::vector<std::string>& secrets = {});
 
 // Throw Error(bad_input).
 MlflowRun run_of(const Json& run);

@@ -10,7 +10,8 @@ namespace {
 
 using Kind = Value::Kind;
 
-constexpr std::size_t kMostDimensions = 8, kMostTensors = 100'000, kMostModules = 10'000, kDeepestModule = 32;
+constexpr std::size_t kMostDimensions = 8, kMostTensors = 100'000, kMostModules = 10'000, kDeepestModule = 32,
+                      kMostEntries = 1'000'000;
 
 struct StorageKind {
   std::string_view name;
@@ -60,8 +61,15 @@ class Checkpoint {
     return std::string(key.text);
   }
 
+  // Names in all that is walked through: what is named again and again is read again and again.
+  void count(const Value& dict) {
+    walked_ += dict.items.size() / 2;
+    if (walked_ > kMostEntries) throw bad("its modules are named again and again");
+  }
+
   // `of_module`: a parameter may be None, as the bias of a layer without one.
   void read_dict(const Value& dict, const std::string& prefix, bool of_module) {
+    count(dict);
     for (std::size_t i = 0; i + 1 < dict.items.size(); i += 2) {
       const std::string name = prefix + key_of(dict, i);
       const Value& value = pickle_.at(dict.items[i + 1]);
@@ -77,6 +85,7 @@ class Checkpoint {
   void read_module(const Value& module, const std::string& prefix, std::size_t depth) {
     if (depth > kDeepestModule || ++modules_ > kMostModules) throw bad("its modules are nested too deep, or in a ring");
     const Value* state = module.items.empty() ? nullptr : &pickle_.at(module.items.front());
+    if (state != nullptr) count(*state);
     const auto part = [&](std::string_view name) -> const Value& {
       const Value* found = state == nullptr ? nullptr : pickle_.member(*state, name);
       if (found == nullptr || found->kind != Kind::dict) throw bad(fmt::format("a module without {}", name));
@@ -182,7 +191,7 @@ class Checkpoint {
   const std::size_t most_values_;
   const std::string& where_;
   TensorMap tensors_;
-  std::size_t values_ = 0, modules_ = 0;
+  std::size_t values_ = 0, modules_ = 0, walked_ = 0;
 };
 
 }  // namespace

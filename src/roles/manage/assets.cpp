@@ -113,6 +113,7 @@ std::size_t Assets::swap(std::shared_ptr<const Bundle> bundle, const WindowModel
     Detector fresh(bundle_, nullptr, detector_options(name));
     most = std::max(most, fresh.take_over(asset->detector, model));
     asset->detector = std::move(fresh);
+    asset->kept.begin_anew();
     if (asset->upto == 0 || asset->unsaved_from != 0) continue;
     asset->unsaved_from = asset->upto;
     asset->unsaved_since = now;

@@ -11,6 +11,7 @@
 
 #include "anomctl/roles/manage.h"
 #include "roles/manage/alignment.h"
+#include "roles/manage/kept_state.h"
 #include "roles/manage/row_judge.h"
 #include "roles/manage/silence.h"
 
@@ -25,6 +26,7 @@ struct Asset {
   Silence silence;
   std::map<std::string, Episode> withheld;  // opened during maintenance and not told, by id
   std::unique_ptr<RowJudge> judge;
+  KeptState kept;
   bool waiting = false;       // rows were pushed and not flushed
   std::int64_t heard_in = 0;  // connection, see MissingRows
   // Of the readings in its state, and those of them that no saved state holds yet (0: none).

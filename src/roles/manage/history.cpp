@@ -1,9 +1,12 @@
 #include "roles/manage/history.h"
 
+#include "anomctl/model/instruction_set.h"
+
 namespace anomctl::manage {
 
 History::History(const ManageSettings& settings) {
   if (settings.store.empty()) return;
+  by_server_ = !settings.server_url.empty();
   StoreWriterSettings store;
   store.path = settings.store;
   store.bounds.max_bytes = static_cast<std::uint64_t>(settings.store_megabytes) * 1'000'000;
@@ -27,9 +30,16 @@ ManageParts History::watched(const ManageParts& parts) {
 }
 
 void History::keep(const JudgedRow& row) {
-  if (!std::exchange(has_layout_, true)) {
-    StoredLayout layout{{}, row.bundle.name, row.bundle.period_s};
+  if (!std::exchange(has_layout_, true) || row.bundle.hash != hash_ || row.bundle.name != name_) {
+    hash_ = row.bundle.hash;
+    name_ = row.bundle.name;
+    StoredLayout layout{{}, name_, row.bundle.period_s};
     for (const Column& column : row.bundle.columns) layout.columns.push_back({column.name, column.unit});
+    if (!by_server_) {
+      layout.bundle_hash = hash_;
+      layout.instruction_set = instruction_set();
+      layout.options = to_json(row.detector.options(), row.detector.threshold()).dump();
+    }
     writer_->set_layout(std::move(layout));
   }
   const Verdict& verdict = row.verdict;
@@ -43,7 +53,9 @@ void History::keep(const JudgedRow& row) {
                          verdict.episode,
                          verdict.state == State::normal ? std::string() : verdict.reason,
                          {row.values.begin(), row.values.end()},
-                         {row.expected.begin(), row.expected.end()}});
+                         {row.expected.begin(), row.expected.end()},
+                         row.place,
+                         row.before});
 }
 
 void History::tell(ManageHealth& health) const {

@@ -22,7 +22,8 @@ class History {
   StoreWriterCounts counts() const { return writer_ ? writer_->counts() : StoreWriterCounts{}; }
   void keep(const JudgedRow& row);
   std::unique_ptr<StoreWriter> writer_;
-  bool has_layout_ = false;
+  bool has_layout_ = false, by_server_ = false;
+  std::string hash_, name_;  // of the bundle in the layout
 };
 
 }  // namespace anomctl::manage

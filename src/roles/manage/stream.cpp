@@ -13,9 +13,6 @@
 namespace anomctl::manage {
 namespace {
 
-// Among the states of assets; no topic level can be this.
-constexpr const char* kMaintenanceState = "/maintenance";
-
 // The bundle as the server describes it, without weights.
 std::shared_ptr<Bundle> remote_bundle(const v2::RemoteModel& remote) {
   const Json* parameters = remote.metadata.find("parameters");
@@ -24,12 +21,6 @@ std::shared_ptr<Bundle> remote_bundle(const v2::RemoteModel& remote) {
     throw UsageError(fmt::format(
         "model {}: the server does not say how its rows are scored (another anomctl?): give --bundle", remote.name));
   return std::make_shared<Bundle>(bundle_from_json(*detector, "the server's model"));
-}
-
-std::vector<std::string> names_of(const std::vector<Column>& columns) {
-  std::vector<std::string> names;
-  for (const Column& column : columns) names.push_back(column.name);
-  return names;
 }
 
 }  // namespace
@@ -42,7 +33,7 @@ Stream::Stream(const ManageSettings& settings, const ManageParts& parts, Send se
       maintenance_(settings.readings.maintenance) {
   open_model();
   assets_ = std::make_unique<Assets>(settings_, bundle_, [this](Asset& asset) { return make_judge(asset); });
-  payload_ = std::make_unique<SensorPayload>(names_of(bundle_->columns));
+  payload_ = std::make_unique<SensorPayload>(bundle_->column_names());
   missing_.emplace(bundle_->period_s);
   no_data_after_ = static_cast<Nanoseconds>(settings.readings.no_data_after *
                                             static_cast<double>(period_of(settings.readings, bundle_->period_s)));
@@ -133,9 +124,18 @@ void Stream::take(const Reading& reading, bool silent) {
 }
 
 void Stream::judge_rows(Asset& asset) {
-  if (!rows_.empty()) asset.silence.stamp = rows_.back().time;
+  if (rows_.empty()) return;
+  keep_state(asset, rows_.front().time);
+  asset.silence.stamp = rows_.back().time;
   for (const Row& row : rows_) asset.judge->push(row);
   if (!silent_) counts_.rows += static_cast<std::int64_t>(rows_.size());
+}
+
+// For who keeps verdicts, before rows from `first` on are judged.
+void Stream::keep_state(Asset& asset, Nanoseconds first) {
+  if (silent_ || !parts_.on_judged || !asset.kept.due(first)) return;
+  if (asset.detector.has_prepared()) flush();
+  asset.kept.look(asset.detector, asset.silence.stamp, first);
 }
 
 std::vector<std::string> Stream::silent(Nanoseconds now, Nanoseconds listening_since) const {
@@ -157,6 +157,7 @@ void Stream::take_silence(const Reading& reading) {
   const Nanoseconds last = asset->silence.stamp;
   if (const auto time = asset->silence.tell(reading.received, no_data_after_)) {
     counts_.silent += !silent_;
+    keep_state(*asset, *time);
     publish(*asset, asset->detector.silence(last, *time), false);
   }
 }
@@ -186,41 +187,11 @@ void Stream::take_maintenance(const Reading& reading) {
   if (asset == nullptr || reading.number <= asset->upto) return;
   assets_->changed(*asset, reading.number);
   asset->detector.acknowledge();
-}
-
-std::string Stream::swap(const JudgingModel& next) {
-  if (names_of(next.bundle->columns) != names_of(bundle_->columns))
-    return fmt::format("{} judges other sensors than {}, which goes on: start anew to change over", next.bundle->name,
-                       bundle_->name);
-  if (next.bundle->period_s != bundle_->period_s)
-    return fmt::format("{} judges rows of {} s, {} those of {} s and goes on: start anew to change over",
-                       next.bundle->name, next.bundle->period_s, bundle_->name, bundle_->period_s);
-  flush();
-  const std::size_t rows = assets_->swap(next.bundle, *next.model);
-  batch_->use(*next.model);
-  bundle_ = next.bundle;
-  model_ = next.model;
-  if (rows == 0) return {};
-  return fmt::format("{} looks further back than the model before: {} rows of warm-up", bundle_->name, rows);
+  asset->kept.begin_anew();
 }
 
 void Stream::flush() { assets_->flush(); }
 void Stream::finish() { counts_.rows += assets_->finish(); }
-std::vector<std::pair<std::string, std::string>> Stream::states(std::size_t limit, bool all) {
-  auto states = assets_->states(limit, all);
-  if (maintenance_.changed()) states.emplace_back(kMaintenanceState, maintenance_.write());
-  return states;
-}
-std::int64_t Stream::needed_from() const { return assets_->needed_from(); }
-void Stream::restore(const std::string& asset, const std::string& state) {
-  if (asset != kMaintenanceState) return assets_->restore(asset, state);
-  try {
-    maintenance_.read(state);
-  } catch (const Error& error) {
-    log_warning("the saved maintenance windows are of no use: {}", error.what());
-  }
-}
-
 bool Stream::stamped(const std::string& payload) const {
   const SensorPayload::Result result = payload_->parse(payload);
   return !result.readings.empty() && result.readings.front().time.has_value();
@@ -276,19 +247,12 @@ void Stream::publish(Asset& asset, Verdict verdict, bool has_row) {
   for (const auto& [id, episode] : std::exchange(asset.withheld, {})) tell(asset, episode);
 }
 
-void Stream::hand_on(const Asset& asset, const Verdict& verdict, bool has_row) {
-  const std::size_t k = bundle_->columns.size();
-  const RowScore& score = asset.detector.last_score();
-  const bool known = has_row && score.scored && !score.expected.empty();
-  expected_.assign(known ? k : 0, std::numeric_limits<double>::quiet_NaN());
-  if (known && score.expected.size() == k) {
-    expected_ = score.expected;
-  } else if (known) {
-    const std::vector<std::size_t> targets = bundle_->targets();
-    for (std::size_t i = 0; i < score.expected.size(); ++i) expected_[targets[i]] = score.expected[i];
-  }
+void Stream::hand_on(Asset& asset, const Verdict& verdict, bool has_row) {
+  expected_.clear();
+  if (has_row) expected_by_column(*bundle_, asset.detector.last_score(), expected_);
   const auto values = has_row ? asset.detector.last_values() : std::span<const double>{};
-  parts_.on_judged({asset.name, verdict, *bundle_, values, expected_});
+  const std::string before = asset.kept.take_before();
+  parts_.on_judged({asset.name, verdict, *bundle_, values, expected_, asset.detector, before, asset.kept.next_place()});
 }
 
 void Stream::tell(Asset& asset, const Episode& episode) {

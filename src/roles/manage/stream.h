@@ -64,7 +64,8 @@ class Stream {
   void take_maintenance(const Reading& reading);
   void judge_rows(Asset& asset);
   void publish(Asset& asset, Verdict verdict, bool has_row);
-  void hand_on(const Asset& asset, const Verdict& verdict, bool has_row);
+  void keep_state(Asset& asset, Nanoseconds first);
+  void hand_on(Asset& asset, const Verdict& verdict, bool has_row);
   void tell(Asset& asset, const Episode& episode);
 
   const ManageSettings& settings_;

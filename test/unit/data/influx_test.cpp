@@ -170,7 +170,8 @@ TEST_CASE("influx: what is no export is told with its line", "[influx]") {
   CHECK_THAT(failure(block("double", {"0," + stamp(0) + ",1,flow,u"}).append("")), Contains("no error"));
   CHECK_THAT(failure(",result,table,_time,_value,_field\n,a,0,2020-01-01T00:00:00Z,1\n"),
              Contains("export.csv:2: 5 values where 6"));
-  CHECK_THAT(failure("error,reference\nfailed to query,897\n"), Contains("an error of the database"));
+  CHECK_THAT(failure("error,reference\nfailed to query,897\n"),
+             Contains("an error of the database instead of a table: ") && Contains("failed to query"));
 }
 
 TEST_CASE("influx: real exports", "[influx]") {

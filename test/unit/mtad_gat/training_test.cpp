@@ -193,13 +193,16 @@ TEST_CASE("a GPU that is not there is an error, auto takes what there is") {
     std::cout << "skipped: 1 check (this machine has a GPU)\n";
   } else {
     o.device = "cuda";
-    CHECK_THROWS_AS(trainer.measure_step(small(), o), UsageError);
+    CHECK_THROWS_AS(trainer.measure_step(small(), o, {}), UsageError);
   }
   o.device = "gpu";
-  CHECK_THROWS_AS(trainer.measure_step(small(), o), UsageError);
+  CHECK_THROWS_AS(trainer.measure_step(small(), o, {}), UsageError);
   o.device = "auto";
   o.batch_size = 4;
-  CHECK(trainer.measure_step(small(), o) > 0);
+  CHECK(trainer.measure_step(small(), o, {}) > 0);
+  std::stop_source told;
+  told.request_stop();
+  CHECK(trainer.measure_step(small(), o, told.get_token()) == 0);  // in the midst of a step
 }
 
 TEST_CASE("libtorch's model gives the native engine's outputs") {

@@ -24,6 +24,10 @@ struct StoredLayout {
   std::vector<StoredColumn> columns;
   std::string model;
   double period_s = 1;
+  // What judging a row again needs to know; empty in rows of old, and where a server judged.
+  std::string bundle_hash;
+  std::string instruction_set;  // of the processor that judged
+  std::string options;          // the detector's, JSON
   bool operator==(const StoredLayout&) const = default;
 };
 
@@ -36,6 +40,9 @@ struct StoredRow {
   std::string state, episode, reason;
   std::vector<double> values;    // k, NaN: missing; empty: a verdict of silence
   std::vector<double> expected;  // k, NaN: nothing was expected; empty: of none. Kept as float
+  std::int64_t place = 0;        // of this asset's rows, one after another as they were judged; 0: not known
+  std::string before;            // what the detector remembered before this row; now and then, else empty
+  std::shared_ptr<const StoredLayout> layout;  // instead of that of its batch; set by `judged`
 };
 
 struct StoredEpisode {
@@ -111,6 +118,12 @@ class RecordStore {
   // The last row of each asset, without its values.
   std::vector<StoredRow> last_rows() const;
   StoredRows rows(const RowQuery& query) const;
+  // Rows of one asset as they were judged, the oldest so many of [from, to], whatever their columns; all fields.
+  std::vector<StoredRow> judged(const std::string& asset, Nanoseconds from, Nanoseconds to, std::size_t limit) const;
+  // Stamp of the last row at or before `time` with a `before`.
+  std::optional<Nanoseconds> last_before(const std::string& asset, Nanoseconds time) const;
+  // The rows (asset and time) whose verdict has this id.
+  std::vector<StoredRow> with_id(const std::string& id) const;
   std::vector<StoredEpisode> episodes(const EpisodeQuery& query) const;
   // Its number.
   std::int64_t add_label(const StoredLabel& label);

@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -38,7 +39,7 @@ class StoreWriter {
   StoreWriter(const StoreWriter&) = delete;
   StoreWriter& operator=(const StoreWriter&) = delete;
 
-  // Of the rows that follow. Requires: before the first row.
+  // Of the rows that follow, until the next. Requires: before the first row.
   void set_layout(StoredLayout layout);
   void put(StoredRow row);
   void put(StoredEpisode episode);
@@ -56,7 +57,7 @@ class StoreWriter {
   mutable std::mutex mutex_;
   std::condition_variable news_;
   RecordStore::Batch waiting_;
-  StoredLayout layout_;
+  std::shared_ptr<const StoredLayout> layout_;
   StoreWriterCounts counts_;
   Nanoseconds oldest_ = 0;  // steady, of what waits
   bool closing_ = false;

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +25,7 @@ struct MlflowAccess {
   std::string user, password;  // else basic authentication
   fs::path ca_file;
   Duration timeout = seconds(30);
+  std::stop_token stop;  // as `cancel`
 };
 
 struct MlflowMetric {
@@ -96,8 +99,10 @@ class MlflowClient {
   [[noreturn]] void refuse(const HttpResponse& response, const std::string& what);
 
   std::string url_;
+  std::vector<std::string> secrets_;  // as they are sent
   HttpClient http_;
   bool existed_ = false;
+  std::stop_callback<std::function<void()>> on_stop_;  // the last: ends before what it calls
 };
 
 // Whether a name of the server may become a path below a folder of ours: relative, no "..", no empty part.
