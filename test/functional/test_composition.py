@@ -218,6 +218,48 @@ def test_doctor_says_what_the_composition_lacks(plant):
                                            "compose/secrets/mosquitto_acl may be read by others"]
 
 
+def test_doctor_reads_env_as_compose_does(plant):
+    shutil.copytree(COMPOSE, plant.folder / "compose", dirs_exist_ok=True)
+    env = plant.folder / "compose/.env"
+    good = env.read_text()
+
+    def settings():
+        return plant("doctor", "--compose", "--engine", "no-such-engine", "--json", code=1).json["findings"]["settings"]
+
+    env.write_text(re.sub("(?m)^(ORG|COMPOSE_PROFILES)=(.*)$", r'export \1="\2" # note', good).replace("\n", "\r\n"))
+    assert settings()["state"] == "ok", settings()
+    for line, complaint in (("ORG=${PLANT}", "ORG"), ("COMPOSE_PROFILES=$P", "COMPOSE_PROFILES"), ('OTHER="a', "quotes")):
+        env.write_text(f"{good}{line}\n")
+        assert complaint in settings()["missing"][0] and "compose/.env" in settings()["missing"][0]
+    env.write_text(f"{good}OTHER=$P\n")
+    assert settings()["state"] == "ok"
+
+
+def test_doctor_knows_what_runs_already(plant, tmp_path):
+    shutil.copytree(COMPOSE, plant.folder / "compose", dirs_exist_ok=True)
+    env, engine = plant.folder / "compose/.env", tmp_path / "engine"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with open(env, "a") as file:
+            file.write(f"MQTT_PORT={port}\n")
+
+        def findings(services):
+            lines = "\n".join(services)
+            engine.write_text(f"#!/bin/sh\n[ $1 != ps ] || case $3 in *=anomctl) cat <<END\n{lines}\nEND\nesac\n")
+            engine.chmod(0o755)
+            return plant("doctor", "--compose", "--engine", engine, "--json").json["findings"]
+
+        broker = f"broker 127.0.0.1:{port}->1883/tcp"
+        assert f"{port} is in use" in findings(["influxdb "])["ports"]["missing"]
+        found = findings([broker, "influxdb ", "telegraf "])
+        assert found["ports"]["state"] == "ok" and "running" not in found, found
+        with open(env, "a") as file:
+            file.write("COMPOSE_PROFILES=edge\n")
+        found = findings([broker, "manager ", "telegraf-edge "])
+        assert len(found["running"]["missing"]) == 1 and "manager" in found["running"]["missing"][0]
+        assert "down" in plant("doctor", "--compose", "--engine", engine, code=1).out
+
+
 @pytest.mark.parametrize("version, tls, fine", [("1.29.2", False, False), ("2.24.0", False, True), ("v5.0", False, True),
                                                 ("2.24.3", True, False), ("2.24.4", True, True), ("v2.40.3", True, True)])
 def test_doctor_wants_a_compose_that_knows_the_file(plant, tmp_path, version, tls, fine):
