@@ -31,7 +31,7 @@ Heartbeat::Heartbeat(const HeartbeatSettings& settings, const Clock& clock)
   if (file_.empty()) return;
   if (is_device(file_))
     throw UsageError(fmt::format("alive-file: {} is no regular file, which is needed", file_.string()));
-  write_file_atomic(file_, text());
+  write(text());
   writer_ = std::jthread([this](const std::stop_token& stop) { write_on(stop); });
 }
 
@@ -85,8 +85,17 @@ std::string Heartbeat::text() const {
   return json.dump() + "\n";
 }
 
+void Heartbeat::write(const std::string& text) {
+  try {
+    write_file_atomic(file_, text);
+    told_ = false;
+  } catch (const Error& error) {  // the role works on; whoever reads the file sees that it grows old, or is not there
+    if (!std::exchange(told_, true)) log_warning("alive-file: {}", error.what());
+  }
+}
+
 void Heartbeat::write_on(const std::stop_token& stop) {
-  for (bool told = false; !stop.stop_requested();) {
+  while (!stop.stop_requested()) {
     std::string next;
     {
       std::unique_lock lock(mutex_);
@@ -94,12 +103,7 @@ void Heartbeat::write_on(const std::stop_token& stop) {
       news_ = false;
       next = text();
     }
-    try {
-      write_file_atomic(file_, next);
-      told = false;
-    } catch (const Error& error) {  // whoever reads the file sees that it grows old
-      if (!std::exchange(told, true)) log_warning("{}", error.what());
-    }
+    write(next);
   }
 }
 
