@@ -17,6 +17,7 @@
 #include "anomctl/core/fields.h"
 #include "anomctl/deploy/container_images.h"
 #include "anomctl/deploy/env_file.h"
+#include "anomctl/io/influx/client.h"
 #include "anomctl/io/net/reach.h"
 
 namespace anomctl {
@@ -115,17 +116,27 @@ Finding settings_of(const fs::path& folder, const std::string& profile, const Se
     const auto found = settings.find(name);
     return found == settings.end() || found->second.empty() ? std::string(otherwise) : found->second;
   };
-  for (const char* name : {"ANOMCTL_UID", "ANOMCTL_GID"})
-    if (!settings.contains(name)) missing.push_back(name);
+  const auto reads = [&](const char* name, auto into) {
+    try {
+      if (const std::string text = value(name, ""); !text.empty()) parse_value(text, into);
+    } catch (const UsageError& error) {
+      missing.push_back(fmt::format("{}: {}", name, error.what()));
+    }
+    return into;
+  };
+  for (const char* name : {"ANOMCTL_UID", "ANOMCTL_GID"}) {
+    if (value(name, "").empty()) missing.push_back(name);
+    reads(name, std::int64_t{0});
+  }
   if (value("ANOMCTL_UID", "") == "0") missing.push_back("ANOMCTL_UID is 0: the broker refuses to be root");
   if (profile != "cpu" && profile != "gpu" && profile != "edge")
     missing.push_back(fmt::format("COMPOSE_PROFILES '{}' is none of cpu, gpu, edge: nobody would judge", profile));
-  try {
-    double limit = 0;
-    if (const std::string text = value("THRESHOLD", ""); !text.empty()) parse_value(text, limit);
-  } catch (const UsageError& error) {
-    missing.push_back(fmt::format("THRESHOLD: {}", error.what()));
-  }
+  reads("THRESHOLD", 0.0);
+  if (const Duration kept = reads("RETENTION", Duration{}); !is_retention(kept.ns / kSecond))
+    missing.push_back(
+        fmt::format("RETENTION '{}' is shorter than InfluxDB's hour (0: for ever)", value("RETENTION", "")));
+  if (const std::string sensor = value("SENSOR", "blade"); sensor.find_first_of("+#/") != sensor.npos)
+    missing.push_back(fmt::format("SENSOR '{}' cannot be a part of a topic", sensor));
   const fs::path acl = folder / "secrets/mosquitto_acl";
   const std::string org = value("ORG", "windmill");
   if (fs::exists(acl) && read_file(acl, kMiB).find(fmt::format("topic write {}/sensor/+\n", org)) == std::string::npos)
@@ -133,7 +144,7 @@ Finding settings_of(const fs::path& folder, const std::string& profile, const Se
   return finding("settings", missing, (folder / ".env").string(), "anomctl set-auth writes them to .env");
 }
 
-Finding secrets_of(const fs::path& folder, const std::string& text) {
+Finding secrets_of(const fs::path& folder, const std::string& text, const Settings& settings) {
   static const std::regex kFile(R"(\{ *file: *(\S+) *\})");
   std::vector<std::string> missing;
   std::size_t n = 0;
@@ -145,10 +156,14 @@ Finding secrets_of(const fs::path& folder, const std::string& text) {
       missing.push_back(path.lexically_normal().string());
     else if (facts.st_size == 0)
       missing.push_back(path.lexically_normal().string() + " is empty");
+    else if (settings.contains("ANOMCTL_UID") && settings.at("ANOMCTL_UID") != std::to_string(facts.st_uid))
+      missing.push_back(fmt::format("{} belongs to user {}, the services run as {}", path.lexically_normal().string(),
+                                    facts.st_uid, settings.at("ANOMCTL_UID")));
     else if ((facts.st_mode & 077) != 0)
       missing.push_back(path.lexically_normal().string() + " may be read by others");
   }
-  return finding("secrets", missing, fmt::format("{} files", n), "anomctl set-auth --generate");
+  return finding("secrets", missing, fmt::format("{} files", n),
+                 "anomctl set-auth --generate, or --rotate where there are some");
 }
 
 // Silent: only whether it succeeds counts. `first`, `second`: what the script calls $1 and $2.
@@ -186,6 +201,7 @@ Finding ports_of(const std::vector<Service>& services, const Settings& settings,
   static const std::regex kPort(R"re("[^"]*?(\$\{[A-Z_]+PORT:-[0-9]+\}):[0-9]+")re");
   std::vector<std::string> taken;
   std::set<std::string> ports;
+  std::set<int> numbers;
   for (const Service& service : services) ports.merge(all_of(service.ports, kPort));
   for (const std::string& port : ports) {
     const std::string number = expand(port, settings);
@@ -193,6 +209,8 @@ Finding ports_of(const std::vector<Service>& services, const Settings& settings,
     const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
     if (error != std::errc() || end != number.data() + number.size() || value < 1 || value > 65535)
       taken.push_back(fmt::format("'{}' is no port", number));
+    else if (!numbers.insert(value).second)
+      taken.push_back(fmt::format("{} is wanted twice", value));
     else if (running.ports.find(fmt::format(":{}->", value)) == std::string::npos &&
              why_unreachable("127.0.0.1", value, milliseconds(500)).empty())
       taken.push_back(fmt::format("{} is in use", value));
@@ -241,10 +259,11 @@ std::vector<Finding> examine_compose(const fs::path& folder, const std::string& 
   const fs::path file = folder / "docker-compose.yml", env_path = folder / ".env";
   if (!fs::exists(file)) return {finding("compose", {file.string()}, "", "run in the folder that holds compose/")};
   std::optional<EnvFile> env;
-  std::string files, profile, project;
+  std::string files, profile, project, separator;
   try {
     env.emplace(fs::exists(env_path) ? read_file(env_path, kMiB) : "", env_path.string());
     files = env->value("COMPOSE_FILE");
+    separator = env->value("COMPOSE_PATH_SEPARATOR");
     profile = env->value("COMPOSE_PROFILES");
     project = env->value("COMPOSE_PROJECT_NAME");
   } catch (const Error& error) {
@@ -253,8 +272,13 @@ std::vector<Finding> examine_compose(const fs::path& folder, const std::string& 
   // The variant with TLS is chosen in .env too.
   Services found;
   std::string text;
-  std::istringstream names(files.empty() ? file.filename().string() : files);
-  for (std::string name; std::getline(names, name, ':');) {
+  if (separator.empty()) separator = ":";
+  if (files.empty()) {
+    files = file.filename();
+    if (const char* more = "docker-compose.override.yml"; fs::exists(folder / more)) files += separator + more;
+  }
+  std::istringstream names(files);
+  for (std::string name; std::getline(names, name, separator.front());) {
     if (!fs::exists(folder / name))
       return {finding("compose", {(folder / name).string()}, "", "COMPOSE_FILE in .env names it")};
     const std::string one = read_file(folder / name, kMiB);
@@ -273,8 +297,8 @@ std::vector<Finding> examine_compose(const fs::path& folder, const std::string& 
   static const std::regex kProject(R"((?:^|\n)name: *([a-z0-9_-]+))");
   if (std::smatch part; project.empty() && std::regex_search(text, part, kProject)) project = part[1];
   const Running running = running_of(engine, project);
-  std::vector<Finding> findings = {settings_of(folder, profile, settings, std::move(unclear)), secrets_of(folder, text),
-                                   ports_of(services, settings, running)};
+  std::vector<Finding> findings = {settings_of(folder, profile, settings, std::move(unclear)),
+                                   secrets_of(folder, text, settings), ports_of(services, settings, running)};
   std::vector<std::string> strays;
   for (const std::string& name : running.services)
     if (!names_here.contains(name)) strays.push_back(name + " runs, which is of another profile");

@@ -190,7 +190,9 @@ def test_doctor_says_what_the_composition_lacks(plant):
     env = plant.folder / "compose/.env"
     good = env.read_text()
     for line, complaint in (("ANOMCTL_UID=0", "refuses to be root"), ("THRESHOLD=abc", "THRESHOLD: expected a number"),
-                            ("ORG=acme", "--topic-org"), ("COMPOSE_PROFILES=", "none of cpu, gpu, edge")):
+                            ("ORG=acme", "--topic-org"), ("COMPOSE_PROFILES=", "none of cpu, gpu, edge"),
+                            ("ANOMCTL_UID=abc", "ANOMCTL_UID: expected"), ("RETENTION=5m", "hour"),
+                            ("RETENTION=forever", "RETENTION: expected"), ("SENSOR=a/b", "SENSOR")):
         env.write_text(f"{good}{line}\n")
         found = plant("doctor", "--compose", "--engine", "no-such-engine", "--json", code=1).json["findings"]
         assert complaint in " ".join(found["settings"]["missing"]), (line, found["settings"])
@@ -208,8 +210,23 @@ def test_doctor_says_what_the_composition_lacks(plant):
                            "COMPOSE_FILE=docker-compose.yml:docker-compose.tls.yml\n")
             found = plant("doctor", "--compose", "--engine", "no-such-engine", "--json", code=1).json["findings"]
             assert found["ports"]["state"] == state, found["ports"]
+    # Files that Compose takes by itself, or by another sign.
+    env.write_text(f"{good}COMPOSE_FILE=\n")
+    assert plant("doctor", "--compose", "--engine", "none", "--json", code=1).json["findings"]["secrets"]["state"] == "ok"
+    (plant.folder / "compose/docker-compose.override.yml").write_text("secrets:\n  x: { file: ./secrets/x }\n")
+    for line, missing in (("", ["compose/secrets/x"]), ("COMPOSE_FILE=docker-compose.yml", []),
+                          ("COMPOSE_PATH_SEPARATOR=,\nCOMPOSE_FILE=docker-compose.yml,docker-compose.override.yml",
+                           ["compose/secrets/x"])):
+        env.write_text(f"{good}{line}\n")
+        found = plant("doctor", "--compose", "--engine", "none", "--json", code=1).json["findings"]
+        assert found["secrets"]["missing"] == missing, line
     env.write_text(f"{good}COMPOSE_FILE=docker-compose.yml:other.yml\n")
     assert "other.yml" in plant("doctor", "--compose", "--engine", "no-such-engine", code=1).out
+    (plant.folder / "compose/docker-compose.override.yml").unlink()
+    env.write_text(f"{good}HTTP_PORT=8082\nANOMCTL_UID=4242\n")
+    found = plant("doctor", "--compose", "--engine", "none", "--json", code=1).json["findings"]
+    assert "8082 is wanted twice" in found["ports"]["missing"]
+    assert len(found["secrets"]["missing"]) == 11 and "run as 4242" in found["secrets"]["missing"][0]
     env.write_text(good)
     (plant.folder / "compose/secrets/influxdb_token").unlink()
     (plant.folder / "compose/secrets/mosquitto_acl").chmod(0o644)
@@ -288,6 +305,18 @@ def test_doctor_asks_for_the_images_of_the_profile(plant, tmp_path, profile, our
         *(f"anomctl/anomctl-{role}:latest" for role in ("manager", "generator", ours))}, found["images"]
 
 
+def test_images_take_no_folder_of_others(plant):
+    (plant.folder / "base").mkdir()
+    (plant.folder / "base/mine").touch()
+    assert "choose another --context" in plant("build-images", "base", "--dry-run", "--context", ".", code=2).err
+    assert [path.name for path in (plant.folder / "base").iterdir()] == ["mine"]
+    # What a later role lacks is said before the first is built.
+    for what, code in ((("all",), 2), (("base", "detector", "--bundle", "nosuch"), 4),
+                       (("base", "generator", "--dataset", "nosuch"), 4)):
+        plant("build-images", *what, "--dry-run", "--context", "images", code=code)
+        assert not (plant.folder / "images").exists()
+
+
 def test_images_hold_what_they_should(plant):
     for option, value in (("--tag", "a b;c"), ("--company", "UP;x"), ("--repository", "x\ny"), ("--base-image", "a b")):
         assert "image" in plant("build-images", "manager", "--dry-run", option, value, code=2).err
@@ -345,6 +374,8 @@ def test_the_daemons_lose_nothing(plant, make_broker, tmp_path):
         token = ("--influx-token-file", daemons.secrets / "influxdb_token")
         assert plant(*apply, *token, "--influx-bucket", "other", "--json", code=0).json["made_bucket"] is True
         assert "no organisation 'nosuch'" in plant(*apply, *token, "--influx-org", "nosuch", code=1).err
+        for more in (("--retention", "5m"), ("--influx-bucket", "a\tb")):
+            assert more[0][2:] in plant(*apply, *token, "--set-up", "--influxdb-pass", "pass-1234", *more, code=2).err
         assert "does not know the token" in plant(*apply, "--influx-token", "wrong", code=1).err
         daemons.set_up()  # the dashboard shows the first bucket again
         # Each daemon in turn restarts while readings come.

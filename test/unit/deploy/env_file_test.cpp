@@ -10,8 +10,9 @@ std::string value_of(const std::string& line) { return EnvFile(line, ".env").val
 }  // namespace
 
 TEST_CASE("a value of .env is what Compose reads") {
-  for (const char* line : {"ORG=plant", "ORG=\"plant\"", "ORG='plant'", "ORG=plant # note", "ORG=\"plant\" # note",
-                           "export ORG=plant", " ORG = plant ", "ORG: plant", "ORG=plant\r\n", "ORG=old\n#ORG=x\nORG=plant"})
+  for (const char* line :
+       {"ORG=plant", "ORG=\"plant\"", "ORG='plant'", "ORG=plant # note", "ORG=\"plant\" # note", "export ORG=plant",
+        " ORG = plant ", "ORG: plant", "ORG=plant\r\n", "ORG=old\n#ORG=x\nORG=plant"})
     CHECK(value_of(line) == "plant");
   CHECK(value_of("ORG=a#b") == "a#b");
   CHECK(value_of("ORG='a$b # c'") == "a$b # c");
@@ -40,5 +41,6 @@ TEST_CASE("what is set stands once and the rest stays") {
 
 TEST_CASE("a value that needs quotes is none to be written") {
   CHECK(env_takes("plant-1"));
-  for (const char* value : {"a$b", "a\"b", "a'b", "a\\b", "a#b", "a\tb", "a\n", " a", "a "}) CHECK_FALSE(env_takes(value));
+  for (const char* value : {"a$b", "a\"b", "a'b", "a\\b", "a#b", "a\tb", "a\n", " a", "a "})
+    CHECK_FALSE(env_takes(value));
 }
