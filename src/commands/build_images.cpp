@@ -114,6 +114,7 @@ void build(const BuildImagesOptions& o, const std::string& role, Context& contex
   if (o.dry_run) {
     context.text(fmt::format("{}", fmt::join(command, " ")));
     context.text(read_file(folder / "Dockerfile"));
+    if (temporary) log_info("{} goes again: --context DIR keeps what is rendered", folder.string());
   } else {
     log_info("building {}", image_name(o, role));
     const int code = run_program(command);

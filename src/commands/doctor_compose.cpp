@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <regex>
@@ -32,13 +33,19 @@ std::set<std::string> all_of(const std::string& text, const std::regex& pattern)
   return found;
 }
 
-// The variables that our files name, as far as .env gives them; what it does not give as it is meant goes to `unclear`.
+// What the shell's environment says counts more at Compose than .env.
+std::string given(const EnvFile& env, const std::string& name) {
+  const char* own = std::getenv(name.c_str());
+  return own == nullptr ? env.value(name) : own;
+}
+
+// The variables that our files name, as far as they are given; what .env does not give as it is meant goes to `unclear`.
 Settings read_env(const EnvFile& env, const std::string& text, std::vector<std::string>& unclear) {
   static const std::regex kVariable(R"(\$\{([A-Z_]+))");
   Settings settings;
   for (const std::string& name : all_of(text, kVariable)) {
     try {
-      if (env.names(name)) settings[name] = env.value(name);
+      if (env.names(name) || std::getenv(name.c_str()) != nullptr) settings[name] = given(env, name);
     } catch (const Error& error) {
       unclear.emplace_back(error.what());
     }
@@ -262,10 +269,10 @@ std::vector<Finding> examine_compose(const fs::path& folder, const std::string& 
   std::string files, profile, project, separator;
   try {
     env.emplace(fs::exists(env_path) ? read_file(env_path, kMiB) : "", env_path.string());
-    files = env->value("COMPOSE_FILE");
-    separator = env->value("COMPOSE_PATH_SEPARATOR");
-    profile = env->value("COMPOSE_PROFILES");
-    project = env->value("COMPOSE_PROJECT_NAME");
+    files = given(*env, "COMPOSE_FILE");
+    separator = given(*env, "COMPOSE_PATH_SEPARATOR");
+    profile = given(*env, "COMPOSE_PROFILES");
+    project = given(*env, "COMPOSE_PROJECT_NAME");
   } catch (const Error& error) {
     return {finding("settings", {error.what()}, "", "Compose would not read it as it is meant")};
   }

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 #include <sstream>
@@ -178,6 +179,9 @@ Users users_of(const SetAuthOptions& o, const std::stop_token& stop) {
   if (users.influxdb.password.size() < 8)
     throw UsageError("InfluxDB refuses passwords of fewer than 8 characters (--influxdb-pass)");
   for (const Login* login : {&sensor, &manager, &telegraf, &users.operates, &users.influxdb}) {
+    const std::string& word = login->password;
+    if (std::any_of(word.begin(), word.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }))
+      throw UsageError(fmt::format("the password of {} holds a line end or another control character", login->user));
     const std::string weakness = login->user.empty() ? "" : password_weakness(*login);
     if (!weakness.empty()) log_warning("the password of {} is weak: {}", login->user, weakness);
   }
@@ -331,7 +335,8 @@ void write_secrets(const SetAuthOptions& options, const std::stop_token& stop) {
   if (fs::create_directories(above))
     fs::permissions(above, fs::perms::group_write | fs::perms::others_write, fs::perm_options::remove);
   fs::create_directories(options.output);
-  fs::permissions(options.output, fs::perms::owner_all, fs::perm_options::replace);
+  if (fs::is_empty(options.output) || installed(options))  // a folder of other things is not closed to their readers
+    fs::permissions(options.output, fs::perms::owner_all, fs::perm_options::replace);
   for (const SecretFile& file : files) write_for(owner, options.output / file.name, file.content);
   if (users.operates.user.empty())
     for (const char* name :

@@ -250,6 +250,8 @@ def test_doctor_reads_env_as_compose_does(plant):
         assert complaint in settings()["missing"][0] and "compose/.env" in settings()["missing"][0]
     env.write_text(f"{good}OTHER=$P\n")
     assert settings()["state"] == "ok"
+    found = plant("doctor", "--compose", "--engine", "none", "--json", env={"COMPOSE_PROFILES": "x", "ORG": "y"}).json
+    assert len(found["findings"]["settings"]["missing"]) == 2
 
 
 def test_doctor_knows_what_runs_already(plant, tmp_path):

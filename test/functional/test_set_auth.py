@@ -274,6 +274,23 @@ def test_env_lies_beside_the_folder_however_it_is_written(anomctl, output):
     assert not list((anomctl.folder / "compose/secrets").glob(".env"))
 
 
+def test_what_is_others_stays_theirs(anomctl):
+    shared = anomctl.folder / "deep/shared"
+    shared.mkdir(parents=True)
+    (shared / "theirs").touch()
+    shared.chmod(0o755)
+    anomctl("set-auth", "--generate", "--output", shared, code=0)
+    assert shared.stat().st_mode & 0o777 == 0o755
+    anomctl("set-auth", "--generate", code=0)
+    assert (anomctl.folder / "compose/secrets").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_password_is_one_line(anomctl):
+    (anomctl.folder / "word").write_text("given-here\n-1234")
+    assert "line end" in anomctl("set-auth", "--generate", "--mosquitto-sensor-pass-file", "word", code=2).err
+    assert not (anomctl.folder / "compose").exists()
+
+
 def test_env_stays_a_link_and_its_owners(anomctl):
     (anomctl.folder / "compose").mkdir()
     shared, env = anomctl.folder / "shared.env", anomctl.folder / "compose/.env"
