@@ -76,8 +76,6 @@ std::string stage(const BuildImagesOptions& o, const std::string& role, const fs
     return render_template(embedded::base_cuda_dockerfile, values);
   }
   if (role.starts_with("detector")) {
-    if (o.bundle.empty()) throw UsageError("the detector's image holds a bundle: give --bundle DIR");
-    load_bundle(o.bundle);                            // a broken bundle is found here, not in production
     stage_folder(o.bundle, context / "root/bundle");  // a folder that the engine makes has the time of the build
     fix_folders(context);
     return render_template(embedded::detector_dockerfile, values);
@@ -92,13 +90,23 @@ std::string stage(const BuildImagesOptions& o, const std::string& role, const fs
   return render_template(embedded::manager_dockerfile, values);
 }
 
+// What was rendered before goes; what is somebody else's stays.
+void empty_ours(const fs::path& folder) {
+  constexpr const char* kOurs = ".made-by-anomctl";
+  if (fs::exists(folder) && !(fs::is_directory(folder) && (fs::is_empty(folder) || fs::exists(folder / kOurs))))
+    throw UsageError(
+        fmt::format("{} is there and was not made by build-images: choose another --context", folder.string()));
+  fs::remove_all(folder);
+  fs::create_directories(folder);
+  write_file_atomic(folder / kOurs, "");
+}
+
 void build(const BuildImagesOptions& o, const std::string& role, Context& context) {
   std::optional<TemporaryFolder> temporary;
   fs::path folder = o.context;
   if (folder.empty()) folder = temporary.emplace().path();
   folder /= role;
-  fs::remove_all(folder);
-  fs::create_directories(folder);
+  empty_ours(folder);
   write_file_atomic(folder / "Dockerfile", stage(o, role, folder));
   std::vector<std::string> command = {o.engine, "build", "--tag", image_name(o, role)};
   if (o.progress == "plain") command.insert(command.end(), {"--progress", "plain"});
@@ -106,6 +114,7 @@ void build(const BuildImagesOptions& o, const std::string& role, Context& contex
   if (o.dry_run) {
     context.text(fmt::format("{}", fmt::join(command, " ")));
     context.text(read_file(folder / "Dockerfile"));
+    if (temporary) log_info("{} goes again: --context DIR keeps what is rendered", folder.string());
   } else {
     log_info("building {}", image_name(o, role));
     const int code = run_program(command);
@@ -133,6 +142,14 @@ void check_names(const BuildImagesOptions& o) {
   if (!o.cuda_version.empty()) wheels_of(o.cuda_version);
 }
 
+// Before the first build, which may take minutes.
+void check_inputs(const BuildImagesOptions& o, const std::string& role) {
+  if (role == "generator") find_data_set(o.datasets_dir, o.dataset);
+  if (role != "detector") return;
+  if (o.bundle.empty()) throw UsageError("the detector's image holds a bundle: give --bundle DIR");
+  load_bundle(o.bundle);  // a broken bundle is found here, not in production
+}
+
 int run(const BuildImagesOptions& o, Context& context) {
   check_names(o);
   for (const auto& [name, value] :
@@ -141,6 +158,7 @@ int run(const BuildImagesOptions& o, Context& context) {
   }
   std::vector<std::string> roles = o.what;
   if (std::find(roles.begin(), roles.end(), "all") != roles.end()) roles = {"base", "detector", "generator", "manager"};
+  for (const std::string& role : roles) check_inputs(o, role);
   for (const std::string& role : roles) {
     build(o, role, context);
     if (!o.cuda_version.empty() && (role == "base" || role == "detector")) build(o, role + "-cuda", context);

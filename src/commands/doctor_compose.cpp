@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <map>
+#include <optional>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -15,6 +17,8 @@
 #include "anomctl/core/error.h"
 #include "anomctl/core/fields.h"
 #include "anomctl/deploy/container_images.h"
+#include "anomctl/deploy/env_file.h"
+#include "anomctl/io/influx/client.h"
 #include "anomctl/io/net/reach.h"
 
 namespace anomctl {
@@ -22,13 +26,29 @@ namespace {
 
 using Settings = std::map<std::string, std::string>;
 
-Settings read_env(const fs::path& path) {
+// What a pattern's first group matches in the text, without repetition.
+std::set<std::string> all_of(const std::string& text, const std::regex& pattern) {
+  std::set<std::string> found;
+  for (std::sregex_iterator it(text.begin(), text.end(), pattern), end; it != end; ++it) found.insert((*it)[1]);
+  return found;
+}
+
+// What the shell's environment says counts more at Compose than .env.
+std::string given(const EnvFile& env, const std::string& name) {
+  const char* own = std::getenv(name.c_str());
+  return own == nullptr ? env.value(name) : own;
+}
+
+// The variables that our files name, as far as they are given; what .env does not give as it is meant goes to `unclear`.
+Settings read_env(const EnvFile& env, const std::string& text, std::vector<std::string>& unclear) {
+  static const std::regex kVariable(R"(\$\{([A-Z_]+))");
   Settings settings;
-  std::istringstream lines(fs::exists(path) ? read_file(path, kMiB) : "");
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t equals = line.find('=');
-    if (line.empty() || line.front() == '#' || equals == std::string::npos) continue;
-    settings[line.substr(0, equals)] = line.substr(equals + 1);
+  for (const std::string& name : all_of(text, kVariable)) {
+    try {
+      if (env.names(name) || std::getenv(name.c_str()) != nullptr) settings[name] = given(env, name);
+    } catch (const Error& error) {
+      unclear.emplace_back(error.what());
+    }
   }
   return settings;
 }
@@ -46,13 +66,6 @@ std::string expand(const std::string& text, const Settings& settings) {
     at = text.cbegin() + it->position() + it->length();
   }
   return out.append(at, text.cend());
-}
-
-// What a pattern's first group matches in the text, without repetition.
-std::set<std::string> all_of(const std::string& text, const std::regex& pattern) {
-  std::set<std::string> found;
-  for (std::sregex_iterator it(text.begin(), text.end(), pattern), end; it != end; ++it) found.insert((*it)[1]);
-  return found;
 }
 
 // What of our compose files is looked at: they write these keys on one line, services and secrets two spaces in.
@@ -104,24 +117,33 @@ Finding finding(const std::string& name, const std::vector<std::string>& missing
   return {name, "missing", fmt::format("{}", fmt::join(missing, ", ")), next, std::move(value)};
 }
 
-Finding settings_of(const fs::path& folder, const Settings& settings) {
-  std::vector<std::string> missing;
+Finding settings_of(const fs::path& folder, const std::string& profile, const Settings& settings,
+                    std::vector<std::string> missing) {
   const auto value = [&](const char* name, const char* otherwise) {
     const auto found = settings.find(name);
     return found == settings.end() || found->second.empty() ? std::string(otherwise) : found->second;
   };
-  for (const char* name : {"ANOMCTL_UID", "ANOMCTL_GID"})
-    if (!settings.contains(name)) missing.push_back(name);
-  if (value("ANOMCTL_UID", "") == "0") missing.push_back("ANOMCTL_UID is 0: the broker refuses to be root");
-  if (const std::string profile = value("COMPOSE_PROFILES", "");
-      profile != "cpu" && profile != "gpu" && profile != "edge")
-    missing.push_back(fmt::format("COMPOSE_PROFILES '{}' is none of cpu, gpu, edge: nobody would judge", profile));
-  try {
-    double limit = 0;
-    if (const std::string text = value("THRESHOLD", ""); !text.empty()) parse_value(text, limit);
-  } catch (const UsageError& error) {
-    missing.push_back(fmt::format("THRESHOLD: {}", error.what()));
+  const auto reads = [&](const char* name, auto into) {
+    try {
+      if (const std::string text = value(name, ""); !text.empty()) parse_value(text, into);
+    } catch (const UsageError& error) {
+      missing.push_back(fmt::format("{}: {}", name, error.what()));
+    }
+    return into;
+  };
+  for (const char* name : {"ANOMCTL_UID", "ANOMCTL_GID"}) {
+    if (value(name, "").empty()) missing.push_back(name);
+    reads(name, std::int64_t{0});
   }
+  if (value("ANOMCTL_UID", "") == "0") missing.push_back("ANOMCTL_UID is 0: the broker refuses to be root");
+  if (profile != "cpu" && profile != "gpu" && profile != "edge")
+    missing.push_back(fmt::format("COMPOSE_PROFILES '{}' is none of cpu, gpu, edge: nobody would judge", profile));
+  reads("THRESHOLD", 0.0);
+  if (const Duration kept = reads("RETENTION", Duration{}); !is_retention(kept.ns / kSecond))
+    missing.push_back(
+        fmt::format("RETENTION '{}' is shorter than InfluxDB's hour (0: for ever)", value("RETENTION", "")));
+  if (const std::string sensor = value("SENSOR", "blade"); sensor.find_first_of("+#/") != sensor.npos)
+    missing.push_back(fmt::format("SENSOR '{}' cannot be a part of a topic", sensor));
   const fs::path acl = folder / "secrets/mosquitto_acl";
   const std::string org = value("ORG", "windmill");
   if (fs::exists(acl) && read_file(acl, kMiB).find(fmt::format("topic write {}/sensor/+\n", org)) == std::string::npos)
@@ -129,7 +151,7 @@ Finding settings_of(const fs::path& folder, const Settings& settings) {
   return finding("settings", missing, (folder / ".env").string(), "anomctl set-auth writes them to .env");
 }
 
-Finding secrets_of(const fs::path& folder, const std::string& text) {
+Finding secrets_of(const fs::path& folder, const std::string& text, const Settings& settings) {
   static const std::regex kFile(R"(\{ *file: *(\S+) *\})");
   std::vector<std::string> missing;
   std::size_t n = 0;
@@ -141,16 +163,52 @@ Finding secrets_of(const fs::path& folder, const std::string& text) {
       missing.push_back(path.lexically_normal().string());
     else if (facts.st_size == 0)
       missing.push_back(path.lexically_normal().string() + " is empty");
+    else if (settings.contains("ANOMCTL_UID") && settings.at("ANOMCTL_UID") != std::to_string(facts.st_uid))
+      missing.push_back(fmt::format("{} belongs to user {}, the services run as {}", path.lexically_normal().string(),
+                                    facts.st_uid, settings.at("ANOMCTL_UID")));
     else if ((facts.st_mode & 077) != 0)
       missing.push_back(path.lexically_normal().string() + " may be read by others");
   }
-  return finding("secrets", missing, fmt::format("{} files", n), "anomctl set-auth --generate");
+  return finding("secrets", missing, fmt::format("{} files", n),
+                 "anomctl set-auth --generate, or --rotate where there are some");
 }
 
-Finding ports_of(const std::vector<Service>& services, const Settings& settings) {
+// Silent: only whether it succeeds counts. `first`, `second`: what the script calls $1 and $2.
+bool script_succeeds(const std::string& script, const std::string& program, const std::string& first = "",
+                     const std::string& second = "") {
+  try {
+    return run_program({"/bin/sh", "-c", script, program, first, second}) == 0;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// What runs of the composition already: "telegraf", "manager", and "127.0.0.1:1883->1883/tcp" of the ports that it holds.
+struct Running {
+  std::set<std::string> services;
+  std::string ports;
+};
+
+Running running_of(const std::string& engine, const std::string& project) {
+  constexpr const char* kList = R"sh("$0" ps --filter label=com.docker.compose.project="$1" --format \
+      '{{.Label "com.docker.compose.service"}} {{.Ports}}' >"$2" 2>/dev/null)sh";
+  const TemporaryFolder folder;
+  const fs::path list = folder.path() / "list";
+  Running running;
+  if (!script_succeeds(kList, engine, project, list.string())) return running;
+  std::istringstream lines(read_file(list, kMiB));
+  for (std::string service, ports; lines >> service && std::getline(lines, ports);) {
+    running.services.insert(service);
+    running.ports += ports + "\n";
+  }
+  return running;
+}
+
+Finding ports_of(const std::vector<Service>& services, const Settings& settings, const Running& running) {
   static const std::regex kPort(R"re("[^"]*?(\$\{[A-Z_]+PORT:-[0-9]+\}):[0-9]+")re");
   std::vector<std::string> taken;
   std::set<std::string> ports;
+  std::set<int> numbers;
   for (const Service& service : services) ports.merge(all_of(service.ports, kPort));
   for (const std::string& port : ports) {
     const std::string number = expand(port, settings);
@@ -158,23 +216,18 @@ Finding ports_of(const std::vector<Service>& services, const Settings& settings)
     const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
     if (error != std::errc() || end != number.data() + number.size() || value < 1 || value > 65535)
       taken.push_back(fmt::format("'{}' is no port", number));
-    else if (why_unreachable("127.0.0.1", value, milliseconds(500)).empty())
+    else if (!numbers.insert(value).second)
+      taken.push_back(fmt::format("{} is wanted twice", value));
+    else if (running.ports.find(fmt::format(":{}->", value)) == std::string::npos &&
+             why_unreachable("127.0.0.1", value, milliseconds(500)).empty())
       taken.push_back(fmt::format("{} is in use", value));
   }
-  return finding("ports", taken, fmt::format("{} are free", ports.size()),
+  return finding("ports", taken, fmt::format("{} are free, or the composition's own", ports.size()),
                  "end what listens there, or choose others in .env");
 }
 
 std::vector<Finding> engine_and_images(const std::string& engine, const std::vector<Service>& services,
                                        const Settings& settings, const char* oldest) {
-  // Silent: only whether they succeed counts.
-  const auto script_succeeds = [](const std::string& script, const std::string& program, const char* value = "") {
-    try {
-      return run_program({"/bin/sh", "-c", script, program, value}) == 0;
-    } catch (const Error&) {
-      return false;
-    }
-  };
   const auto succeeds = [&](const std::string& program, const std::string& arguments) {
     return script_succeeds(fmt::format("exec \"$0\" {} >/dev/null 2>&1", arguments), program);
   };
@@ -210,26 +263,55 @@ std::vector<Finding> engine_and_images(const std::string& engine, const std::vec
 }  // namespace
 
 std::vector<Finding> examine_compose(const fs::path& folder, const std::string& engine) {
-  const fs::path file = folder / "docker-compose.yml";
+  const fs::path file = folder / "docker-compose.yml", env_path = folder / ".env";
   if (!fs::exists(file)) return {finding("compose", {file.string()}, "", "run in the folder that holds compose/")};
-  const Settings settings = read_env(folder / ".env");
+  std::optional<EnvFile> env;
+  std::string files, profile, project, separator;
+  try {
+    env.emplace(fs::exists(env_path) ? read_file(env_path, kMiB) : "", env_path.string());
+    files = given(*env, "COMPOSE_FILE");
+    separator = given(*env, "COMPOSE_PATH_SEPARATOR");
+    profile = given(*env, "COMPOSE_PROFILES");
+    project = given(*env, "COMPOSE_PROJECT_NAME");
+  } catch (const Error& error) {
+    return {finding("settings", {error.what()}, "", "Compose would not read it as it is meant")};
+  }
   // The variant with TLS is chosen in .env too.
   Services found;
   std::string text;
-  std::istringstream names(settings.contains("COMPOSE_FILE") ? settings.at("COMPOSE_FILE") : file.filename().string());
-  for (std::string name; std::getline(names, name, ':');) {
+  if (separator.empty()) separator = ":";
+  if (files.empty()) {
+    files = file.filename();
+    if (const char* more = "docker-compose.override.yml"; fs::exists(folder / more)) files += separator + more;
+  }
+  std::istringstream names(files);
+  for (std::string name; std::getline(names, name, separator.front());) {
     if (!fs::exists(folder / name))
       return {finding("compose", {(folder / name).string()}, "", "COMPOSE_FILE in .env names it")};
     const std::string one = read_file(folder / name, kMiB);
     put_over(found, services_of(one));
     text += one + "\n";
   }
-  const std::string profile = settings.contains("COMPOSE_PROFILES") ? settings.at("COMPOSE_PROFILES") : "";
   std::vector<Service> services;
+  std::set<std::string> names_here;
   for (auto& [name, service] : found)
-    if (!service.image.empty() && service.runs_in(profile)) services.push_back(std::move(service));
-  std::vector<Finding> findings = {settings_of(folder, settings), secrets_of(folder, text),
-                                   ports_of(services, settings)};
+    if (!service.image.empty() && service.runs_in(profile)) {
+      names_here.insert(name);
+      services.push_back(std::move(service));
+    }
+  std::vector<std::string> unclear;
+  const Settings settings = read_env(*env, text, unclear);
+  static const std::regex kProject(R"((?:^|\n)name: *([a-z0-9_-]+))");
+  if (std::smatch part; project.empty() && std::regex_search(text, part, kProject)) project = part[1];
+  const Running running = running_of(engine, project);
+  std::vector<Finding> findings = {settings_of(folder, profile, settings, std::move(unclear)),
+                                   secrets_of(folder, text, settings), ports_of(services, settings, running)};
+  std::vector<std::string> strays;
+  for (const std::string& name : running.services)
+    if (!names_here.contains(name)) strays.push_back(name + " runs, which is of another profile");
+  if (!strays.empty())
+    findings.push_back(
+        finding("running", strays, "", "docker compose --profile cpu --profile gpu --profile edge down, then up"));
   const char* oldest = text.find("!override") == text.npos ? "2.0.0" : "2.24.4";
   for (Finding& one : engine_and_images(engine, services, settings, oldest)) findings.push_back(std::move(one));
   return findings;

@@ -2,7 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "anomctl/core/error.h"
@@ -16,12 +18,20 @@ constexpr std::chrono::seconds kEvery{2};
 constexpr Nanoseconds kStill = 30 * kSecond;
 constexpr std::uint64_t kLargestFile = 64 * 1024;
 
+std::string in_one_line(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+  return text;
+}
+
 }  // namespace
 
 Heartbeat::Heartbeat(const HeartbeatSettings& settings, const Clock& clock)
     : file_(settings.alive_file), clock_(clock) {
   if (file_.empty()) return;
-  write_file_atomic(file_, text());
+  if (is_device(file_))
+    throw UsageError(fmt::format("alive-file: {} is no regular file, which is needed", file_.string()));
+  write(text());
   writer_ = std::jthread([this](const std::stop_token& stop) { write_on(stop); });
 }
 
@@ -75,8 +85,17 @@ std::string Heartbeat::text() const {
   return json.dump() + "\n";
 }
 
+void Heartbeat::write(const std::string& text) {
+  try {
+    write_file_atomic(file_, text);
+    told_ = false;
+  } catch (const Error& error) {  // the role works on; whoever reads the file sees that it grows old, or is not there
+    if (!std::exchange(told_, true)) log_warning("alive-file: {}", error.what());
+  }
+}
+
 void Heartbeat::write_on(const std::stop_token& stop) {
-  for (bool told = false; !stop.stop_requested();) {
+  while (!stop.stop_requested()) {
     std::string next;
     {
       std::unique_lock lock(mutex_);
@@ -84,26 +103,32 @@ void Heartbeat::write_on(const std::stop_token& stop) {
       news_ = false;
       next = text();
     }
-    try {
-      write_file_atomic(file_, next);
-      told = false;
-    } catch (const Error& error) {  // whoever reads the file sees that it grows old
-      if (!std::exchange(told, true)) log_warning("{}", error.what());
-    }
+    write(next);
   }
 }
 
 std::string why_not_well(const fs::path& file, Duration max_age, bool only_alive) {
-  if (!fs::exists(file))
+  std::error_code absent;
+  const fs::file_status status = fs::status(file, absent);
+  if (!fs::exists(status))
     throw unreachable_error(fmt::format("{} is not there: no role runs with it as --alive-file", file.string()));
+  const auto broken = [&](const char* what) {
+    return input_error(
+        fmt::format("{}: {}; a role that has it as --alive-file writes it every two seconds", file.string(), what));
+  };
+  if (!fs::is_regular_file(status)) throw broken("it is no regular file");  // a pipe would be waited for
   const Json said = Json::parse(read_file(file, kLargestFile), file.string());
-  const auto time = parse_stamp(said.at("time").as_string());
-  if (!time) throw input_error(fmt::format("{}: its time is no stamp", file.string()));
+  const Json *stamp = said.find("time"), *ready = said.find("ready"), *reason = said.find("reason");
+  const auto time = stamp != nullptr && stamp->is_string() ? parse_stamp(stamp->as_string()) : std::nullopt;
+  if (!time) throw broken("'time' is no stamp");
+  if (ready == nullptr || !ready->is_bool()) throw broken("'ready' is neither true nor false");
+  if (reason != nullptr && !reason->is_string()) throw broken("'reason' is no text");
   const Duration age{system_clock().now() - time->time};
   // Also one from the time to come: a clock that was set back leaves it there until the next is written.
   if (age > max_age || age < Duration{-max_age.ns})
     return fmt::format("it last said so at {}", format_stamp(time->time));
-  return only_alive || said.at("ready").as_bool() ? "" : said.string_or("reason", "it does not say why");
+  if (only_alive || ready->as_bool()) return "";
+  return reason == nullptr ? "it does not say why" : in_one_line(reason->as_string());
 }
 
 }  // namespace anomctl

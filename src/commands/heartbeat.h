@@ -24,7 +24,8 @@ struct HeartbeatSettings {
 
 class Heartbeat {
  public:
-  // Begins as "starting". An empty path: nothing is written. Throws Error(failed) when the file cannot be written.
+  // Begins as "starting". An empty path: nothing is written. A file that cannot be written is warned of, once. Throws
+  // UsageError for what is no file.
   explicit Heartbeat(const HeartbeatSettings& settings, const Clock& clock = system_clock());
   ~Heartbeat();
   Heartbeat(const Heartbeat&) = delete;
@@ -37,6 +38,7 @@ class Heartbeat {
 
  private:
   std::string text() const;  // under the lock
+  void write(const std::string& text);
   void write_on(const std::stop_token& stop);
 
   fs::path file_;
@@ -46,6 +48,7 @@ class Heartbeat {
   std::string why_ = "it is starting";
   Nanoseconds worked_ = 0;  // when the role's work last went round, steady; 0: it does not say
   bool news_ = false;
+  bool told_ = false;  // that the file cannot be written
   std::jthread writer_;
 };
 

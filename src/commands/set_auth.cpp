@@ -1,17 +1,21 @@
 #include "commands/set_auth.h"
 
 #include <fmt/core.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 #include <sstream>
 #include <vector>
 
 #include "anomctl/core/error.h"
+#include "anomctl/core/json.h"
 #include "anomctl/core/log.h"
 #include "anomctl/deploy/broker_auth.h"
 #include "anomctl/deploy/certificates.h"
+#include "anomctl/deploy/env_file.h"
 #include "commands/hidden_prompt.h"
 #include "embedded/env_example.h"
 
@@ -31,14 +35,28 @@ std::string kept(const SetAuthOptions& o, const std::string& name) {
 }
 bool installed(const SetAuthOptions& o) { return fs::exists(o.output / "mosquitto_users"); }
 
-fs::path env_file(const SetAuthOptions& o) { return fs::absolute(o.output).parent_path() / ".env"; }
+bool asks_for_operator(const SetAuthOptions& o) {
+  return o.with_operator || o.mosquitto_operator_user || !o.mosquitto_operator_pass.empty();
+}
 
-std::string env_value(const SetAuthOptions& o, const std::string& name) {
-  std::istringstream lines(fs::exists(env_file(o)) ? read_file(env_file(o), kMiB) : "");
-  std::string value;
-  for (std::string line; std::getline(lines, line);)
-    if (line.starts_with(name + "=")) value = line.substr(name.size() + 1);
-  return value;
+// "secrets/" and "secrets/." are "secrets".
+fs::path folder_above(const SetAuthOptions& o) {
+  const fs::path folder = fs::absolute(o.output).lexically_normal();
+  return (folder.has_filename() ? folder : folder.parent_path()).parent_path();
+}
+
+// A link stays one: what it leads to may be shared.
+fs::path env_path(const SetAuthOptions& o) {
+  const fs::path path = folder_above(o) / ".env";
+  if (!fs::is_symlink(path)) return path;
+  if (!fs::exists(path)) throw UsageError(fmt::format("{} is a link to nothing: make what it leads to", path.string()));
+  return fs::canonical(path);
+}
+
+// A new .env begins as the explained example.
+EnvFile env_of(const SetAuthOptions& o) {
+  const fs::path path = env_path(o);
+  return {fs::exists(path) ? read_file(path, kMiB) : std::string(embedded::env_example), path.string()};
 }
 
 std::string user_of(const SetAuthOptions& o, const std::optional<std::string>& given, const char* file,
@@ -48,15 +66,21 @@ std::string user_of(const SetAuthOptions& o, const std::optional<std::string>& g
   return before.empty() ? otherwise : before;
 }
 
-// The first part of topics: as given, else what the access list that is there names, else what the services read.
-std::string org_of(const SetAuthOptions& o) {
-  if (o.topic_org) return *o.topic_org;
+// The organisation that the access list names; empty where there is none.
+std::string org_of_acl(const SetAuthOptions& o) {
   std::istringstream acl(kept(o, "mosquitto_acl"));
   constexpr std::string_view kFront = "topic write ", kBack = "/sensor/+";
   for (std::string line; std::getline(acl, line);)
     if (line.starts_with(kFront) && line.ends_with(kBack))
       return line.substr(kFront.size(), line.size() - kFront.size() - kBack.size());
-  const std::string org = env_value(o, "ORG");
+  return {};
+}
+
+// The first part of topics: as given, else what the access list that is there names, else what the services read.
+std::string org_of(const SetAuthOptions& o) {
+  if (o.topic_org) return *o.topic_org;
+  if (std::string org = org_of_acl(o); !org.empty()) return org;
+  const std::string org = env_of(o).value("ORG");
   return org.empty() ? "windmill" : org;
 }
 
@@ -117,17 +141,27 @@ void add_influxdb(const SetAuthOptions& o, Users& users, const std::stop_token& 
   users.influxdb_token = random_hex(kTokenBytes);
 }
 
+// It goes through .env, where Compose reads it, MQTT and mosquitto's access list, and must be the same in all.
+void check_org(const std::string& org) {
+  if (org.empty() || !is_utf8(org) || !env_takes(org) || org.find_first_of("+#/% ") != std::string::npos)
+    throw UsageError(fmt::format(
+        "--topic-org '{}' cannot be the first part of a topic: no spaces, quotes or any of + # / % $ \\", org));
+}
+
 Users users_of(const SetAuthOptions& o, const std::stop_token& stop) {
   Users users;
   users.org = org_of(o);
-  if (users.org.empty() || users.org.find_first_of("+#/\n ") != std::string::npos)
-    throw UsageError(fmt::format("--topic-org '{}' cannot be the first part of a topic", users.org));
+  check_org(users.org);
+  if (const std::string before = org_of_acl(o); !before.empty() && before != users.org)
+    log_warning(
+        "an InfluxDB that was set up for {} knows no {}: rename it there (influx org update, docs/deployment.md)",
+        before, users.org);
   Login &sensor = users.sensor, &manager = users.manager, &telegraf = users.telegraf;
   sensor.user = user_of(o, o.mosquitto_sensor_user, "mosquitto_sensor_user", "sensor_blade");
   manager.user = user_of(o, o.mosquitto_manager_user, "mosquitto_manager_user", "manager_blade");
   telegraf.user = user_of(o, o.mosquitto_telegraf_user, "mosquitto_telegraf_user", "telegraf");
-  const bool with_operator = o.with_operator || o.mosquitto_operator_user || !o.mosquitto_operator_pass.empty() ||
-                             !kept(o, "mosquitto_operator_user").empty();
+  const bool with_operator =
+      asks_for_operator(o) || (!o.without_operator && !kept(o, "mosquitto_operator_user").empty());
   if (with_operator) users.operates.user = user_of(o, o.mosquitto_operator_user, "mosquitto_operator_user", "operator");
   if (std::set{sensor.user, manager.user, telegraf.user, users.operates.user}.size() < 4)
     throw UsageError("sensor, manager, Telegraf and operator need different user names");
@@ -145,6 +179,9 @@ Users users_of(const SetAuthOptions& o, const std::stop_token& stop) {
   if (users.influxdb.password.size() < 8)
     throw UsageError("InfluxDB refuses passwords of fewer than 8 characters (--influxdb-pass)");
   for (const Login* login : {&sensor, &manager, &telegraf, &users.operates, &users.influxdb}) {
+    const std::string& word = login->password;
+    if (std::any_of(word.begin(), word.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }))
+      throw UsageError(fmt::format("the password of {} holds a line end or another control character", login->user));
     const std::string weakness = login->user.empty() ? "" : password_weakness(*login);
     if (!weakness.empty()) log_warning("the password of {} is weak: {}", login->user, weakness);
   }
@@ -155,21 +192,27 @@ Users users_of(const SetAuthOptions& o, const std::stop_token& stop) {
 // them).
 constexpr int kCertificateDays = 825;
 
-// The authority stays as long as its files do: clients trust it. A client's certificate names its user.
+// The authority stays: clients trust it. Only --force --tls makes another. A client's certificate names its user, and so
+// is renewed with it.
 void add_certificates(const SetAuthOptions& o, const Users& users, std::vector<SecretFile>& files) {
   const std::string certificate = kept(o, "tls_ca.crt"), key = kept(o, "tls_ca.key");
-  const bool keeps = !o.force && !certificate.empty() && !key.empty();
+  const bool there = !certificate.empty() || !key.empty(), anew = o.tls && (o.force || !there);
   const bool renamed = users.sensor.user != kept(o, "mosquitto_sensor_user") ||
                        users.manager.user != kept(o, "mosquitto_manager_user") ||
                        users.telegraf.user != kept(o, "mosquitto_telegraf_user") ||
-                       users.operates.user != kept(o, "mosquitto_operator_user");
-  if (!o.tls && !(keeps && renamed)) return;
-  const Certificate authority = keeps ? Certificate{certificate, key} : make_authority("anomctl " + users.org);
+                       (!users.operates.user.empty() && users.operates.user != kept(o, "mosquitto_operator_user"));
+  if (!o.tls && !(there && renamed)) return;
+  if (!anew && (certificate.empty() || key.empty()))
+    throw UsageError(
+        fmt::format("{} is missing, without which no certificates of the same authority can be made: put it back, or "
+                    "--force --tls makes another authority, which clients elsewhere must be given",
+                    (o.output / (key.empty() ? "tls_ca.key" : "tls_ca.crt")).string()));
+  const Certificate authority = anew ? make_authority("anomctl " + users.org) : Certificate{certificate, key};
   const auto put = [&](const std::string& name, const Certificate& made) {
     files.push_back({"tls_" + name + ".crt", made.certificate});
     files.push_back({"tls_" + name + ".key", made.key});
   };
-  if (!keeps) put("ca", authority);
+  if (anew) put("ca", authority);
   if (o.tls) {
     std::vector<std::string> hosts = {"broker", "detector", "influxdb", "localhost", "127.0.0.1"};
     hosts.insert(hosts.end(), o.tls_hosts.begin(), o.tls_hosts.end());
@@ -214,10 +257,10 @@ struct Owner {
 
 // As whom the services run, so that files of mode 0600 can be read: the caller, for root whom .env names, else the user
 // of the images.
-Owner owner_of(const SetAuthOptions& o) {
+Owner owner_of(const EnvFile& env) {
   const auto number = [&](const char* name) {
     unsigned value = 0;
-    const std::string text = env_value(o, name);
+    const std::string text = env.value(name);
     std::from_chars(text.data(), text.data() + text.size(), value);
     return value;
   };
@@ -229,29 +272,27 @@ Owner owner_of(const SetAuthOptions& o) {
   return caller;
 }
 
-// What the services have to know, in .env. Other lines stay; a new .env begins as the explained example.
-void write_env(const SetAuthOptions& o, const std::string& org, const Owner& owner) {
-  const fs::path path = env_file(o);
-  std::string kept_lines;
-  std::istringstream lines(fs::exists(path) ? read_file(path, kMiB) : std::string(embedded::env_example));
-  bool named = false;
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("ANOMCTL_UID=") || line.starts_with("ANOMCTL_GID=")) continue;
-    if (line.starts_with("ORG=")) {
-      if (std::exchange(named, true)) continue;
-      line = "ORG=" + org;
-    }
-    kept_lines += line + "\n";
-  }
-  if (!named) kept_lines += "ORG=" + org + "\n";
-  kept_lines += fmt::format("ANOMCTL_UID={}\nANOMCTL_GID={}\n", owner.uid, owner.gid);
-  write_file_atomic(path, kept_lines, 0600);
+void write_for(const Owner& owner, const fs::path& path, const std::string& content) {
+  write_file_atomic(path, content, 0600);
+  if (getuid() == 0 && chown(path.c_str(), owner.uid, owner.gid) != 0)
+    throw failed(fmt::format("{}: cannot be given to user {}", path.string(), owner.uid));
+}
+
+// What the services have to know. Other lines stay, and whose file it is.
+void write_env(const SetAuthOptions& o, EnvFile env, const std::string& org, const Owner& owner) {
+  const fs::path path = env_path(o);
+  env.set("ORG", org);
+  env.set("ANOMCTL_UID", std::to_string(owner.uid));
+  env.set("ANOMCTL_GID", std::to_string(owner.gid));
+  struct stat facts {};
+  const bool there = ::stat(path.c_str(), &facts) == 0;
+  write_for(there ? Owner{facts.st_uid, facts.st_gid} : Owner{getuid(), getgid()}, path, env.text());
 }
 
 int run(const SetAuthOptions& options, Context& context) {
   write_secrets(options, context.stop().token());
   context.text(fmt::format("secrets written to {} (mode 0600), owner and organisation to {}", options.output.string(),
-                           env_file(options).string()));
+                           env_path(options).string()));
   if (options.rotate) {
     context.text(
         "rotated: restart the composition (docker compose restart). InfluxDB's password and token stay: it changes "
@@ -265,13 +306,13 @@ int run(const SetAuthOptions& options, Context& context) {
 // What would do harm, or nothing.
 void check(const SetAuthOptions& o) {
   if (!o.tls && !o.tls_hosts.empty()) throw UsageError("tls-hosts needs tls");
+  if (o.without_operator && asks_for_operator(o)) throw UsageError("an operator is either made or taken away");
   if (o.rotate && !installed(o))
     throw UsageError(
         fmt::format("{}: there is nothing to rotate (set-auth --generate makes secrets)", o.output.string()));
   if (!installed(o) || o.force || o.rotate) return;
   const bool amends = o.tls || o.topic_org || o.mosquitto_sensor_user || o.mosquitto_manager_user ||
-                      o.mosquitto_telegraf_user || o.with_operator || o.mosquitto_operator_user ||
-                      !o.mosquitto_operator_pass.empty();
+                      o.mosquitto_telegraf_user || asks_for_operator(o) || o.without_operator;
   const bool passwords = !o.mosquitto_sensor_pass.empty() || !o.mosquitto_manager_pass.empty() ||
                          !o.mosquitto_telegraf_pass.empty() || !o.influxdb_pass.empty();
   if (!amends || passwords)
@@ -287,20 +328,21 @@ void write_secrets(const SetAuthOptions& options, const std::stop_token& stop) {
   check(options);
   const Users users = users_of(options, stop);
   const auto files = files_of(options, users);
-  const Owner owner = owner_of(options);
-  const fs::path above = fs::absolute(options.output).parent_path();
+  const EnvFile env = env_of(options);
+  const Owner owner = owner_of(env);
+  const fs::path above = folder_above(options);
   // Whoever may write to .env decides as whom services run.
   if (fs::create_directories(above))
     fs::permissions(above, fs::perms::group_write | fs::perms::others_write, fs::perm_options::remove);
   fs::create_directories(options.output);
-  fs::permissions(options.output, fs::perms::owner_all, fs::perm_options::replace);
-  for (const SecretFile& file : files) {
-    const fs::path path = options.output / file.name;
-    write_file_atomic(path, file.content, 0600);
-    if (getuid() == 0 && chown(path.c_str(), owner.uid, owner.gid) != 0)
-      throw failed(fmt::format("{}: cannot be given to user {}", path.string(), owner.uid));
-  }
-  write_env(options, users.org, owner);
+  if (fs::is_empty(options.output) || installed(options))  // a folder of other things is not closed to their readers
+    fs::permissions(options.output, fs::perms::owner_all, fs::perm_options::replace);
+  for (const SecretFile& file : files) write_for(owner, options.output / file.name, file.content);
+  if (users.operates.user.empty())
+    for (const char* name :
+         {"mosquitto_operator_user", "mosquitto_operator_pass", "tls_operator.crt", "tls_operator.key"})
+      fs::remove(options.output / name);
+  write_env(options, env, users.org, owner);
 }
 
 CommandSpec set_auth_command() {

@@ -18,7 +18,7 @@ struct SetAuthOptions {
       influxdb_pass;
   std::optional<std::string> topic_org;
   fs::path output = "compose/secrets";
-  bool with_operator = false;
+  bool with_operator = false, without_operator = false;
   bool generate = false;
   bool force = false;
   bool rotate = false;
@@ -47,6 +47,7 @@ struct SetAuthOptions {
     field("output", self.output, "folder for the secrets; .env goes to the folder above");
     field("with_operator", self.with_operator,
           "make that user too, with a password that is made or asked for; who is there stays without it");
+    field("without_operator", self.without_operator, "take that user away, with its password and certificate");
     field("generate", self.generate, "make the passwords that are not given and not there");
     field("force", self.force,
           "overwrite passwords that exist; InfluxDB's only with influxdb-pass, for a running one knows no others");

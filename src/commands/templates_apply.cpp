@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "anomctl/core/error.h"
 #include "embedded/influxdb_dashboard.h"
 #include "embedded/influxdb_variables.h"
@@ -35,13 +37,18 @@ int run(const TemplatesApplyOptions& options, Context& context) {
   if (options.influx.influx_token.empty()) throw UsageError("give influx-token-file (set-auth writes one)");
   if (options.set_up && options.influxdb_pass.size() < kShortestPassword)
     throw UsageError("set-up needs influxdb-pass-file, with at least 8 characters");
-  if (options.influx.influx_bucket.empty() || options.influx.influx_bucket.find_first_of("\"\\\n") != std::string::npos)
-    throw UsageError(fmt::format("influx-bucket '{}' cannot be a bucket's name", options.influx.influx_bucket));
+  const std::string& bucket = options.influx.influx_bucket;
+  const bool control =
+      std::any_of(bucket.begin(), bucket.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+  if (bucket.empty() || control || bucket.find_first_of("\"\\") != std::string::npos)
+    throw UsageError(fmt::format("influx-bucket '{}' cannot be a bucket's name", bucket));
+  const std::int64_t retention_s = options.retention.ns / kSecond;
+  // InfluxDB refuses it only when its user is made already, and is then neither new nor set up.
+  if (!is_retention(retention_s)) throw UsageError("retention is 0 (for ever), or an hour and more");
   HttpClientSettings http;
   http.ca_file = options.ca_file;
   InfluxClient client(options.influx, http);
   client.wait_until_healthy(options.wait);
-  const std::int64_t retention_s = options.retention.ns / kSecond;
   const bool was_new = options.set_up && client.set_up(options.influxdb_user, options.influxdb_pass, retention_s);
   const std::string organisation = client.organisation_id();
   const bool made_bucket = was_new || client.make_bucket(organisation, retention_s);

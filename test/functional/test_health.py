@@ -1,6 +1,7 @@
 """`anomctl health`: of who serves a port, and of the roles that open none."""
 
 import json
+import os
 import signal
 import time
 
@@ -55,14 +56,31 @@ def test_a_role_without_a_port_says_how_it_does(plant, broker, tmp_path, role):
 
 def test_what_is_no_heartbeat_is_said(plant, tmp_path):
     file = tmp_path / "alive"
-    for text in ("", "{}", '{"time": 3}', '{"time": "soon", "ready": true}'):
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    for text, said in (("", ""), ("[]", "'time'"), ("{}", "'time'"), ('{"time": 3}', "'time'"),
+                       ('{"time": "soon", "ready": true}', "'time'"), (f'{{"time": "{now}"}}', "'ready'"),
+                       (f'{{"time": "{now}", "ready": 1}}', "'ready'"),
+                       (f'{{"time": "{now}", "ready": false, "reason": 1}}', "'reason'")):
         file.write_text(text)
-        assert health(plant, "--alive-file", file).code == 4
+        for more in ((), ("--live",)):
+            outcome = health(plant, "--alive-file", file, *more)
+            assert outcome.code == 4 and str(file) in outcome.err and said in outcome.err, outcome
     file.write_text(json.dumps({"time": "2020-01-01T00:00:00Z", "ready": True}))
     assert health(plant, "--alive-file", file).code == 1
     file.write_text(json.dumps({"time": "2220-01-01T00:00:00Z", "ready": True}))
     assert health(plant, "--alive-file", file).code == 1
-    assert "nosuch" in plant("generate", "--dataset", "pump", "--alive-file", tmp_path / "nosuch/alive", code=1).err
+    file.write_text(json.dumps({"time": now, "ready": False, "reason": "a\nb"}))
+    assert "(a b)" in plant("health", "--alive-file", file, "--max-age", "1h", code=1).out
+    # What can be waited for without end, or lost, is no such file.
+    os.mkfifo(tmp_path / "pipe")
+    for other in (tmp_path / "pipe", "/dev/zero", tmp_path):
+        assert "no regular file" in plant("health", "--alive-file", other, code=4).err
+    for other in (tmp_path / "pipe", "/dev/null"):
+        assert "no regular file" in plant("generate", "--dataset", "pump", "--alive-file", other, code=2).err
+    # That nobody can ask how it does is no reason not to work.
+    outcome = plant("generate", "--dataset", "pump", "--alive-file", tmp_path / "nosuch/alive", "--mqtt-url",
+                    f"mqtt://127.0.0.1:{free_port()}", "--connect-timeout", "0.1", code=5)
+    assert outcome.err.count("nosuch/alive") == 1, outcome
 
 
 def test_a_service_is_asked_for(plant, broker, tmp_path):

@@ -162,8 +162,9 @@ def test_what_is_there_is_kept_unless_it_is_meant(anomctl):
     assert contents(secrets)["mosquitto_sensor_pass"] == "given-here-1234"
     assert "InfluxDB changes" in anomctl("set-auth", "--rotate", "--influxdb-pass", "another-1234", code=2).err
     before = contents(secrets)
-    anomctl("set-auth", "--topic-org", "mill", code=0)
+    outcome = anomctl("set-auth", "--topic-org", "mill", code=0)
     assert changed(before, contents(secrets)) == {"mosquitto_acl", "mosquitto_users"}  # the latter by its salt
+    assert "influx org update" in outcome.err
     assert environment(anomctl)["ORG"] == "mill"
     before = contents(secrets)
     anomctl("set-auth", "--generate", "--tls", code=0)
@@ -196,6 +197,40 @@ def test_an_operator_comes_when_asked_for_and_stays(anomctl):
     assert contents(secrets)["mosquitto_operator_pass"] != "given-here-1234"
     assert "topic write windmill/maintenance/+" in contents(secrets)["mosquitto_acl"]
     assert "different user names" in anomctl("set-auth", "--mosquitto-operator-user", "telegraf", code=2).err
+    assert "either" in anomctl("set-auth", "--without-operator", "--with-operator", code=2).err
+    before = contents(secrets)
+    anomctl("set-auth", "--without-operator", code=0)
+    after = contents(secrets)
+    assert not any("operator" in name + text for name, text in after.items() if not name.endswith((".crt", ".key")))
+    assert "tls_operator.crt" not in after and changed(before, after) == {"mosquitto_acl", "mosquitto_users"}
+
+
+def subject(certificate):
+    return subprocess.run(["openssl", "x509", "-in", certificate, "-noout", "-subject"], check=True, capture_output=True,
+                          text=True).stdout
+
+
+def test_certificates_follow_the_users_and_the_authority_stays(anomctl):
+    secrets = anomctl.folder / "compose/secrets"
+    anomctl("set-auth", "--generate", "--tls", code=0)
+    authority = (secrets / "tls_ca.crt").read_text()
+    for how, user in (("--force", "s2"), ("--rotate", "s3")):
+        anomctl("set-auth", how, "--generate", "--mosquitto-sensor-user", user, code=0)
+        assert user in subject(secrets / "tls_sensor.crt") and (secrets / "tls_ca.crt").read_text() == authority
+    # Its key may be kept elsewhere: nothing is signed without it, and nobody's certificate becomes worthless.
+    key = (secrets / "tls_ca.key").read_text()
+    (secrets / "tls_ca.key").unlink()
+    before = contents(secrets)
+    for more in (("--rotate", "--tls"), ("--generate", "--tls"), ("--with-operator", "--generate"),
+                 ("--mosquitto-sensor-user", "s4")):
+        assert "tls_ca.key is missing" in anomctl("set-auth", *more, code=2).err, more
+    assert contents(secrets) == before
+    anomctl("set-auth", "--rotate", code=0)
+    (secrets / "tls_ca.key").write_text(key)
+    anomctl("set-auth", "--with-operator", "--generate", code=0)
+    assert "operator" in subject(secrets / "tls_operator.crt") and (secrets / "tls_ca.crt").read_text() == authority
+    anomctl("set-auth", "--force", "--tls", "--generate", code=0)
+    assert (secrets / "tls_ca.crt").read_text() != authority
 
 
 def test_the_organisation_of_the_services_is_taken(anomctl):
@@ -204,6 +239,70 @@ def test_the_organisation_of_the_services_is_taken(anomctl):
     anomctl("set-auth", "--generate", code=0)
     assert "topic write acme/sensor/+" in (anomctl.folder / "compose/secrets/mosquitto_acl").read_text()
     assert environment(anomctl)["SENSOR"] == "pump"
+
+
+@pytest.mark.parametrize("line", ['ORG="acme"', "ORG='acme'", "ORG=acme # the plant", "export ORG=acme", "ORG=acme\r"])
+def test_the_organisation_is_read_as_compose_does(anomctl, line):
+    (anomctl.folder / "compose").mkdir()
+    (anomctl.folder / "compose/.env").write_bytes(f"A='x y'\r\n{line}\nSENSOR=pump\n".encode())
+    anomctl("set-auth", "--generate", code=0)
+    assert "topic write acme/sensor/+\n" in (anomctl.folder / "compose/secrets/mosquitto_acl").read_text()
+    text = (anomctl.folder / "compose/.env").read_text()
+    assert text.startswith("A='x y'\nORG=acme\nSENSOR=pump\n"), text
+
+
+@pytest.mark.parametrize("line", ["ORG=${PLANT}", 'ORG="a', "ORG", "ORG='a b'"])
+def test_an_organisation_that_may_be_another_is_refused(anomctl, line):
+    (anomctl.folder / "compose").mkdir()
+    (anomctl.folder / "compose/.env").write_text(f"{line}\n")
+    outcome = anomctl("set-auth", "--generate")
+    assert outcome.code in (2, 4) and ("a b" in outcome.err or "compose/.env" in outcome.err), outcome
+    assert not (anomctl.folder / "compose/secrets").exists()
+    assert (anomctl.folder / "compose/.env").read_text() == f"{line}\n"
+
+
+def test_an_organisation_has_one_name_everywhere(anomctl):
+    for org in ("a$b", 'a"b', "a'b", "a\\b", "a\tb", "a b", "a/b", "a#b", "a+", "%u", "a\r"):
+        assert "first part of a topic" in anomctl("set-auth", "--generate", "--topic-org", org, code=2).err, org
+    assert not (anomctl.folder / "compose").exists()
+
+
+@pytest.mark.parametrize("output", ["compose/secrets/", "compose/secrets/.", "./compose//secrets", "compose/x/../secrets"])
+def test_env_lies_beside_the_folder_however_it_is_written(anomctl, output):
+    anomctl("set-auth", "--generate", "--output", output, code=0)
+    assert environment(anomctl)["ORG"] == "windmill"
+    assert not list((anomctl.folder / "compose/secrets").glob(".env"))
+
+
+def test_what_is_others_stays_theirs(anomctl):
+    shared = anomctl.folder / "deep/shared"
+    shared.mkdir(parents=True)
+    (shared / "theirs").touch()
+    shared.chmod(0o755)
+    anomctl("set-auth", "--generate", "--output", shared, code=0)
+    assert shared.stat().st_mode & 0o777 == 0o755
+    anomctl("set-auth", "--generate", code=0)
+    assert (anomctl.folder / "compose/secrets").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_password_is_one_line(anomctl):
+    (anomctl.folder / "word").write_text("given-here\n-1234")
+    assert "line end" in anomctl("set-auth", "--generate", "--mosquitto-sensor-pass-file", "word", code=2).err
+    assert not (anomctl.folder / "compose").exists()
+
+
+def test_env_stays_a_link_and_its_owners(anomctl):
+    (anomctl.folder / "compose").mkdir()
+    shared, env = anomctl.folder / "shared.env", anomctl.folder / "compose/.env"
+    env.symlink_to(shared)
+    assert "link to nothing" in anomctl("set-auth", "--generate", code=2).err
+    owner = 12345 if os.getuid() == 0 else os.getuid()
+    shared.write_text(f"ORG=acme\nANOMCTL_UID={owner}\nANOMCTL_GID={owner}\n")
+    if os.getuid() == 0:
+        os.chown(shared, owner, owner)
+    anomctl("set-auth", "--generate", "--topic-org", "mill", code=0)
+    assert env.is_symlink() and environment(anomctl)["ORG"] == "mill"
+    assert shared.stat().st_uid == owner and shared.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_services_are_never_root(anomctl):

@@ -71,8 +71,10 @@ std::string InfluxClient::organisation_id() {
                           fmt::format("organisation '{}' cannot be looked for", settings_.influx_org));
   const Json* orgs = found.find("orgs");
   if (orgs == nullptr || orgs->size() != 1)
-    throw failed(fmt::format("InfluxDB {}: there is no organisation '{}' for this token", settings_.influx_url,
-                             settings_.influx_org));
+    throw failed(
+        fmt::format("InfluxDB {}: there is no organisation '{}' for this token (influx org list shows those that are "
+                    "there, influx org update renames one)",
+                    settings_.influx_url, settings_.influx_org));
   return orgs->as_array().front().at("id").as_string();
 }
 

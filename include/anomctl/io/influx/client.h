@@ -26,6 +26,9 @@ struct InfluxServerSettings {
   }
 };
 
+// Whether InfluxDB takes it: 0 (for ever) or an hour and more.
+inline bool is_retention(std::int64_t seconds) { return seconds == 0 || seconds >= 3600; }
+
 class InfluxClient {
  public:
   InfluxClient(const InfluxServerSettings& settings, const HttpClientSettings& http);
