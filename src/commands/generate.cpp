@@ -165,6 +165,10 @@ int run(const GenerateOptions& options, Context& context) {
   context.result["late"] = counts.late;
   context.result["disordered"] = counts.disordered;
   context.result["faults"] = to_json(faults);
+  const std::size_t wanted = options.role.fault.size() * static_cast<std::size_t>(options.role.assets);
+  if (faults.size() < wanted && context.stop().received() == 0)
+    log_warning("{} of {} faults never began: they lie behind the last row that was sent", wanted - faults.size(),
+                wanted);
   context.text(fmt::format("{} rows sent in {:.1f} s: {} messages, {} acknowledged", counts.rows, counts.seconds,
                            counts.published, counts.acknowledged));
   if (counts.refused > 0)

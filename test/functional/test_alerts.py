@@ -174,6 +174,7 @@ def test_idle_machines_are_not_judged(plant, broker, listener):
     assert said[60]["state"] == "warmup" and said[99]["state"] == "normal" and not listener.below("alert")
     end(process)
     assert "no column" in plant("manage", "--mqtt-url", broker.url, "--active-when", "x > 1", code=2).err
+    assert "alert-command is empty" in plant("manage", "--mqtt-url", broker.url, "--alert-command", " ", code=2).err
 
 
 def test_what_the_network_does_to_readings_is_put_right_or_counted(plant, broker, listener):

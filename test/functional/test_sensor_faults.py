@@ -73,3 +73,9 @@ def test_a_clock_that_is_off_is_told(plant, broker, listener):
 def test_a_clock_is_the_assets_and_the_rest_is_a_sensors(plant, broker, fault):
     refused = plant("generate", "--mqtt-url", broker.url, "--input", "pump.csv", "--fault", fault, code=2)
     assert fault in refused.err
+
+
+def test_a_fault_that_never_began_is_told(plant, broker):
+    sent = plant("generate", "--mqtt-url", broker.url, "--input", "pump.csv", "--columns", "flow,power", "--rate", "0",
+                 "--rows", "20", "--fault", "dead:flow@1000s+5s", "--json", code=0)
+    assert sent.json["faults"] == [] and "1 of 1 faults never began" in sent.err

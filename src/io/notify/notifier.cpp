@@ -174,6 +174,8 @@ Notifier::Notifier(const NotifySettings& settings, const HttpClientSettings& htt
     sinks_.push_back(std::make_unique<Sink>(key("webhook " + url), without_secrets(base), settings, deliver, on_done));
   }
   for (const std::string& command : settings.alert_command) {
+    if (command.find_first_not_of(" \t\r\n") == std::string::npos)
+      throw UsageError("alert-command is empty: nobody would be told");
     const auto deliver = [command](const std::string& payload, std::stop_token stop) -> Sink::Outcome {
       return {run_command(command, payload + "\n", kCommandTime, std::move(stop))};
     };
