@@ -129,7 +129,8 @@ void tell(const VerifyOptions& options, const Outcome& outcome, Context& context
   for (const auto& [why, n] : outcome.not_judged) context.text(fmt::format("{} not judged again: {}", n, why));
   if (outcome.missing > 0) context.text(fmt::format("{} rows are missing between others", outcome.missing));
   if (outcome.damaged_states > 0)
-    context.text(fmt::format("{} states of the detector are not what was kept", outcome.damaged_states));
+    context.text(
+        fmt::format("{} states of the detector, or its sensors, are not what was kept", outcome.damaged_states));
   const auto shown = std::min(outcome.differences.size(), static_cast<std::size_t>(options.limit));
   for (std::size_t i = 0; i < shown; ++i) context.text("  " + sentence(outcome.differences[i]));
   const std::size_t more = outcome.differences.size() - shown;

@@ -103,6 +103,29 @@ def test_what_was_judged_is_judged_alike_and_what_was_altered_is_told(plant, tmp
                                            code=2).err
 
 
+def test_a_file_is_judged_and_not_changed(plant, tmp_path):
+    store = judge(plant, tmp_path, "pump.bundle", ("--no-data-after", 0))
+    foreign = tmp_path / "foreign.db"
+    with sqlite3.connect(foreign) as database:
+        database.execute("CREATE TABLE rows(a)")
+        database.execute("PRAGMA user_version=1")
+    before = foreign.read_bytes()
+    refused = plant("verify", "--store", foreign, "--bundle", "pump.bundle", code=4)
+    assert "this is no store of anomctl" in refused.err and foreign.read_bytes() == before
+    # Sensors that exchanged their names are told: the page and data sets made of the store would show them so.
+    with sqlite3.connect(store) as database:
+        body, = database.execute("SELECT body FROM layouts").fetchone()
+    exchanged = body.replace("flow", "FLOW").replace("power", "flow").replace("FLOW", "power")
+    told = plant("verify", "--store", altered(store, "UPDATE layouts SET body = ?", exchanged), "--bundle", "pump.bundle",
+                 "--json", code=1).json
+    assert told["differences"][0]["what"] == "sensors" and told["equal"] == 0
+    # Bytes that are no text do not make the answer one that nobody can read.
+    odd = altered(store, f"UPDATE rows SET episode = cast(x'ac41' AS TEXT) WHERE {ROW}")
+    assert plant("verify", "--store", odd, "--bundle", "pump.bundle", "--json", code=1).json["differ"] > 0
+    far = altered(store, f"UPDATE rows SET place = 9223372036854775807 WHERE {ROW}")
+    assert plant("verify", "--store", far, "--bundle", "pump.bundle", "--json").json["missing"] > 0
+
+
 def test_another_bundle_or_instruction_set(plant, tmp_path):
     bundle = make_bundle(plant, tmp_path / "net.bundle", sensors=2, window=8, threshold=0.4, columns=["flow", "power"])
     store = judge(plant, tmp_path, bundle, ("--no-data-after", 0))

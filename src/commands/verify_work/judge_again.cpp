@@ -14,6 +14,7 @@ namespace anomctl::verify_work {
 namespace {
 
 constexpr std::size_t kWindowsAtOnce = 64;
+constexpr std::int64_t kMostMissing = 1'000'000'000'000;
 
 std::string text_of(double value) { return std::isnan(value) ? "none" : fmt::format("{}", value); }
 
@@ -36,8 +37,10 @@ JudgeAgain::JudgeAgain(std::shared_ptr<const Bundle> bundle, const WindowModel& 
 
 void JudgeAgain::push(StoredRow row) {
   if (row.time >= from_) ++outcome_.rows;
-  const bool follows = row.place == place_ + 1 && same_layout(row);
-  if (row.time >= from_ && place_ > 0 && row.place > place_ + 1) outcome_.missing += row.place - place_ - 1;
+  row.place = std::max<std::int64_t>(0, row.place);  // altered ones may be any number
+  const bool follows = row.place - place_ == 1 && same_layout(row);
+  if (row.time >= from_ && place_ > 0 && row.place > place_ && row.place - place_ > 1)
+    outcome_.missing = std::min(kMostMissing, outcome_.missing + std::min(kMostMissing, row.place - place_ - 1));
   if (!row.before.empty()) {
     begin(row, follows);
   } else if (detector_ && !follows) {
@@ -82,6 +85,15 @@ bool JudgeAgain::open(const StoredRow& row) {
   }
   if (layout.bundle_hash != bundle_->hash) {
     why_not_ = fmt::format("another bundle judged them: {}, sha256 {}", layout.model, layout.bundle_hash);
+    return false;
+  }
+  const bool same_sensors =
+      std::equal(layout.columns.begin(), layout.columns.end(), bundle_->columns.begin(), bundle_->columns.end(),
+                 [](const StoredColumn& a, const Column& b) { return a.name == b.name && a.unit == b.unit; });
+  if (!same_sensors) {
+    note(row, "sensors", "other names or units", "those of the bundle");
+    if (row.time >= from_) ++outcome_.damaged_states;
+    why_not_ = "the store names other sensors than the bundle that judged them";
     return false;
   }
   auto bundle = std::make_shared<Bundle>(*bundle_);

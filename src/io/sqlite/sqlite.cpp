@@ -2,16 +2,27 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
+
+#include "anomctl/core/json.h"
 
 namespace anomctl::sqlite {
 namespace {
+
+// Text of a damaged file may be any bytes; what is told of it is text.
+std::string as_utf8(std::string text) {
+  if (!is_utf8(text))
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
+  return text;
+}
 
 [[noreturn]] void fail(sqlite3* database, int code) {
   const int system = database != nullptr ? sqlite3_system_errno(database) : 0;
   std::string text = database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code);
   if (system != 0) text += fmt::format(" ({})", std::generic_category().message(system));
-  throw SqliteError(code, text);
+  throw SqliteError(code, as_utf8(text));
 }
 
 }  // namespace
@@ -91,7 +102,7 @@ std::string_view Statement::blob(int column) const {
   return bytes == nullptr ? std::string_view{} : std::string_view(static_cast<const char*>(bytes), size);
 }
 
-std::string Statement::text(int column) const { return std::string(blob(column)); }
+std::string Statement::text(int column) const { return as_utf8(std::string(blob(column))); }
 
 double Statement::real(int column) const {
   if (sqlite3_column_type(statement_, column) == SQLITE_NULL) return std::numeric_limits<double>::quiet_NaN();

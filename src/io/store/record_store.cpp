@@ -56,11 +56,16 @@ StoredLayout layout_of(const std::string& text) {
 }
 
 RecordStore::Impl::Impl(const fs::path& file, Open how) : path(file), database(file) {
-  database.run(
-      "PRAGMA busy_timeout=2000; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
-      "PRAGMA journal_size_limit=16777216; PRAGMA cell_size_check=ON");
+  database.run("PRAGMA busy_timeout=2000; PRAGMA cell_size_check=ON");
+  // Somebody else's file stays as it is.
+  const std::int64_t tables = one("SELECT count(*) FROM sqlite_schema");
+  const bool ours =
+      one("SELECT count(*) FROM sqlite_schema WHERE name IN ('assets', 'layouts', 'rows', 'labels')") == 4;
+  if (!ours && (tables > 0 || how == Open::existing))
+    throw input_error(fmt::format("{}: this is no store of anomctl", path.string()));
+  database.run("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=16777216");
   std::int64_t version = one("PRAGMA user_version");
-  if (version == 0 && how == Open::create && one("SELECT count(*) FROM sqlite_schema") == 0) {
+  if (version == 0 && how == Open::create && tables == 0) {
     database.run("BEGIN IMMEDIATE");
     // Another process may have been faster.
     if (one("PRAGMA user_version") == 0) database.run(store::kSchema);

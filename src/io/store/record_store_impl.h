@@ -52,7 +52,8 @@ struct RecordStore::Impl {
     try {
       return work();
     } catch (const sqlite::SqliteError& error) {
-      throw failed(fmt::format("{}: {}", path.string(), error.what()));
+      const std::string text = fmt::format("{}: {}", path.string(), error.what());
+      throw error.damaged() ? input_error(text) : failed(text);
     }
   }
 
