@@ -66,7 +66,8 @@ Bundle adjusted(Bundle bundle, const EvaluateOptions& options) {
 struct Limits {
   std::map<std::string, double> all;
   std::string chosen;
-  std::string in_words;  // of a budget
+  std::string in_words;               // of a budget
+  std::optional<MemberScores> train;  // where the limit was chosen from them
 };
 
 Limits choose_limit(const EvaluateOptions& options, const std::shared_ptr<const Bundle>& bundle,
@@ -94,7 +95,7 @@ Limits choose_limit(const EvaluateOptions& options, const std::shared_ptr<const 
   }
   const auto token = context.stop().token();
   if (options.threshold_method == "best-f1") {
-    const auto scores = eval_scores(bundle, model, set, settings, context.progress(), token);
+    const auto scores = eval_scores(bundle, model, set, settings, context.progress(), token).score;
     std::vector<double> finite;
     Flags labels;
     for (std::size_t i = 0; i < scores.size(); ++i) {
@@ -108,7 +109,9 @@ Limits choose_limit(const EvaluateOptions& options, const std::shared_ptr<const 
     log_warning("the limit is chosen with the labels of eval in hand: its figures are an oracle's");
     return limits;
   }
-  const auto scores = train_scores(bundle, model, set, settings, context.progress(), token);
+  limits.train = train_scores(bundle, model, set, settings, context.progress(), token);
+  std::vector<double> scores = limits.train->score;
+  std::erase_if(scores, [](double score) { return !std::isfinite(score); });
   limits.chosen = options.threshold_method;
   auto pot = options.pot;
   if (options.compat == "reference") pot.mode = "reference";
@@ -139,16 +142,23 @@ std::vector<fs::path> write_results(const std::vector<fs::path>& folders, const 
   return {folders.front() / "report.html", folders.front() / "scores.csv", folders.front() / "metrics.json"};
 }
 
-// Nothing where it was not asked for; as the reference judges, there is nothing to compare.
-std::vector<ComparedDetector> compared(const EvaluateOptions& options, const ComparisonInput& input, Context& context) {
+// As the reference judges, there is nothing to compare.
+bool compares(const EvaluateOptions& options) { return options.compare != "none" && options.compat != "reference"; }
+
+// Whether the comparison takes in what needs passes of MTAD-GAT that judging does not need.
+bool compares_networks(const EvaluateOptions& options, const DataSet& set) {
   constexpr std::size_t kManyRows = 50'000;
-  if (options.compare == "none" || options.compat == "reference") return {};
-  ComparisonInput chosen = input;
-  chosen.networks =
-      options.compare == "all" || input.set.train.values.rows() + input.set.eval.values.rows() <= kManyRows;
-  if (!chosen.networks && !input.bundle->weights.empty())
-    log_info("MTAD-GAT untrained is left out of the comparison: --compare all takes it in");
-  return compare(chosen, context.progress(), context.stop().token());
+  return options.compare == "all" || set.train.values.rows() + set.eval.values.rows() <= kManyRows;
+}
+
+// Null where the train rows are too few for any.
+std::optional<CheapDetectors> cheap_detectors(const DataSet& set, std::uint64_t seed) {
+  try {
+    return CheapDetectors(set.train.values, set.train.runs, normal_rows(set), seed);
+  } catch (const Error& error) {
+    log_warning("no cheap detectors to compare with: {}", error.what());
+    return std::nullopt;
+  }
 }
 
 struct Evaluated {
@@ -156,11 +166,13 @@ struct Evaluated {
   Limits limits;
   Judgement judged;
   Json figures;
+  std::optional<CheapDetectors> cheap;  // where anything was compared
   std::vector<ComparedDetector> others;
 };
 Evaluated evaluate_bundle(const Bundle& original, const DataSet& set, const EvaluateOptions& options,
                           Context& context) {
-  Evaluated out{adjusted(original, options), {}, {}, {}, {}};
+  Evaluated out;
+  out.bundle = adjusted(original, options);
   const auto model = open_model(out.bundle, "auto");
   const JudgeSettings settings{options.episodes, options.protocol == "shared",
                                static_cast<std::size_t>(options.batch_size)};
@@ -171,8 +183,17 @@ Evaluated evaluate_bundle(const Bundle& original, const DataSet& set, const Eval
   out.judged = judge(bundle, *model, set, settings, context.progress(), context.stop().token());
   out.figures = figures(out.judged, set, out.limits.all.at(out.limits.chosen),
                         {options.compat == "reference", options.legacy_pa});
+  if (!compares(options)) return out;
+  if (!out.limits.train)
+    out.limits.train = train_scores(bundle, *model, set, settings, context.progress(), context.stop().token());
   const auto seed = static_cast<std::uint64_t>(out.bundle.provenance.int_or("seed", 0));
-  out.others = compared(options, {bundle, *model, set, out.judged, settings, true, seed}, context);
+  out.cheap = cheap_detectors(set, seed);
+  const bool networks = compares_networks(options, set);
+  if (!networks && !bundle->weights.empty())
+    log_info("MTAD-GAT untrained is left out of the comparison: --compare all takes it in");
+  out.others = compare(
+      {bundle, *model, set, out.judged, *out.limits.train, out.cheap ? &*out.cheap : nullptr, settings, networks, seed},
+      context.progress(), context.stop().token());
   return out;
 }
 
@@ -219,14 +240,14 @@ int evaluate(const EvaluateOptions& options, Context& context) {
            choice.run ? choice.run->name : choice.folder.string());
 
   const Evaluated found = evaluate_bundle(original, set, options, context);
-  const auto& [bundle, limits, judged, values, others] = found;
+  const auto& [bundle, limits, judged, values, cheap, others] = found;
   const double threshold = limits.all.at(limits.chosen);
   if (options.legacy_pa)
     log_warning("point-adjusted figures flatter: one flagged row counts for a whole event, and random scores do well");
   const auto seeds = over_seeds(options, choice, found, set, context);
   const auto& table = seeds.empty() ? others : seeds;
   auto words = in_plain_words(values, set.period_known);
-  const auto causes = cause_hits(judged, set);
+  const auto causes = cause_hits(judged, set, cheap ? &*cheap : nullptr);
   if (!causes.empty()) words.sentences.push_back(causes_in_words(causes));
   if (!table.empty()) words.sentences.push_back(judgement_in_words(table));
 

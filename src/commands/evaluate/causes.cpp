@@ -4,11 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
-#include <optional>
 #include <set>
-
-#include "anomctl/core/error.h"
-#include "anomctl/model/cheap_detectors.h"
 
 namespace anomctl {
 namespace {
@@ -48,16 +44,9 @@ void count(CauseHits& hits, const std::vector<std::string>& named, const std::se
 
 }  // namespace
 
-std::vector<CauseHits> cause_hits(const Judgement& judged, const DataSet& set) {
-  std::vector<std::uint8_t> normal;
-  for (const auto label : set.train.labels) normal.push_back(label == 0);
-  std::optional<CheapDetectors> cheap;
-  try {
-    cheap.emplace(set.train.values, set.train.runs, normal, 0);
-  } catch (const Error&) {  // too few train rows: the bundle's own hits are told alone
-  }
+std::vector<CauseHits> cause_hits(const Judgement& judged, const DataSet& set, const CheapDetectors* cheap) {
   std::vector<CauseHits> out = {{"this bundle", 0, 0, 0}};
-  if (cheap) out.insert(out.end(), {{"z-score", 0, 0, 0}, {"PCA Q", 0, 0, 0}});
+  if (cheap != nullptr) out.insert(out.end(), {{"z-score", 0, 0, 0}, {"PCA Q", 0, 0, 0}});
   for (const Segment& segment : set.segments) {
     const auto causes = known_causes(segment, set);
     if (causes.empty()) continue;
@@ -68,7 +57,7 @@ std::vector<CauseHits> cause_hits(const Judgement& judged, const DataSet& set) {
     std::vector<std::string> named;
     for (const Cause& cause : found->told.causes) named.push_back(cause.sensor);
     count(out[0], named, causes);
-    if (!cheap) continue;
+    if (cheap == nullptr) continue;
     const auto blame = cheap->blame(set.eval.values.row(static_cast<std::size_t>(found->peak_row)));
     count(out[1], strongest(blame.z_score, set), causes);
     count(out[2], strongest(blame.pca, set), causes);

@@ -28,25 +28,6 @@ struct Series {
   std::vector<double> train, eval;
 };
 
-// All that one pass of a bundle over a part tells.
-struct Pass {
-  std::vector<double> score;
-  std::array<std::vector<double>, kPanelMembers + 2> members;
-};
-Pass pass(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model, const Part& part,
-          const DetectorOptions& detector_options, const ReplayOptions& options) {
-  Pass out;
-  out.score.assign(part.values.rows(), kNaN);
-  for (auto& member : out.members) member.assign(part.values.rows(), kNaN);
-  Detector detector(bundle, nullptr, detector_options);
-  replay(detector, model, part, options, [&](std::size_t row, const Verdict&, const RowScore& score) {
-    if (!score.scored) return;
-    out.score[row] = score.total;
-    for (std::size_t m = 0; m < out.members.size(); ++m) out.members[m][row] = score.members[m];
-  });
-  return out;
-}
-
 bool says_anything(const std::vector<double>& scores) {
   return std::any_of(scores.begin(), scores.end(), [](double v) { return std::isfinite(v); });
 }
@@ -54,9 +35,7 @@ bool says_anything(const std::vector<double>& scores) {
 class Comparison {
  public:
   Comparison(const ComparisonInput& in, Progress& progress, std::stop_token stop)
-      : in_(in), progress_(progress), stop_(std::move(stop)), view_(in.set, in.settings) {
-    for (const auto label : in.set.train.labels) normal_.push_back(label == 0);
-  }
+      : in_(in), progress_(progress), stop_(std::move(stop)), view_(in.set, in.settings) {}
 
   std::vector<Series> series() {
     of_bundle();
@@ -66,25 +45,10 @@ class Comparison {
   }
 
  private:
-  ReplayOptions options(const char* what, const Part& part, bool train) {
-    ReplayOptions out;
-    out.batch = in_.settings.batch;
-    out.stop = stop_;
-    out.on_progress = [this](std::size_t done) { progress_.update(static_cast<std::int64_t>(done)); };
-    if (train)
-      out.use = normal_;
-    else
-      out.lead_in = view_.lead_in(in_.set);
-    progress_.begin(fmt::format("{}, {} rows", what, train ? "train" : "eval"),
-                    static_cast<std::int64_t>(part.values.rows()), "rows");
-    return out;
-  }
-  std::pair<Pass, Pass> passes(const char* what, const std::shared_ptr<const Bundle>& bundle,
-                               const WindowModel& model) {
-    const auto detector = detector_options(in_.settings);
-    Pass train = pass(bundle, model, in_.set.train, detector, options(what, in_.set.train, true));
-    Pass eval = pass(bundle, model, view_.part(), detector, options(what, view_.part(), false));
-    progress_.end();
+  // Scores by another bundle than the one that is judged: on the normal train rows, and on eval.
+  std::pair<MemberScores, MemberScores> passes(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model) {
+    MemberScores train = train_scores(bundle, model, in_.set, in_.settings, progress_, stop_);
+    MemberScores eval = eval_scores(bundle, model, in_.set, in_.settings, progress_, stop_);
     if (stop_.stop_requested()) throw failed("stopped before all rows were judged");
     return {std::move(train), std::move(eval)};
   }
@@ -94,10 +58,10 @@ class Comparison {
 
   void of_bundle() {
     const Bundle& b = *in_.bundle;
-    auto [train, eval] = passes("comparing members", in_.bundle, in_.model);
+    const MemberScores &train = in_.train, &eval = in_.judged.members;
     add(b.panel == nullptr ? "MTAD-GAT (this bundle)" : "panel (this bundle)", "bundle", train.score, eval.score);
     if (b.panel == nullptr) return of_linear_panel();
-    const auto linear = [](const Pass& p) {
+    const auto linear = [](const MemberScores& p) {
       std::vector<double> out(p.score.size(), 0);
       for (std::size_t r = 0; r < out.size(); ++r)
         for (std::size_t m = 0; m < kPanelMembers; ++m) out[r] += p.members[m][r] / kPanelMembers;
@@ -113,13 +77,14 @@ class Comparison {
   void of_linear_panel() {
     auto bundle = std::make_shared<Bundle>(*in_.bundle);
     try {
-      bundle->panel = std::make_shared<PanelModel>(fit_panel(in_.set.train.values, in_.set.train.runs, normal_, {}));
+      bundle->panel =
+          std::make_shared<PanelModel>(fit_panel(in_.set.train.values, in_.set.train.runs, normal_rows(in_.set), {}));
     } catch (const Error& error) {
       log_warning("no panel to compare with: {}", error.what());
       return;
     }
     bundle->network_voice = 0;
-    auto [train, eval] = passes("comparing with the panel", bundle, in_.model);
+    auto [train, eval] = passes(bundle, in_.model);
     add("panel, linear members only", "panel", std::move(train.score), std::move(eval.score));
     for (std::size_t m = 0; m < kPanelMembers; ++m)
       add(member_name(m), "member", std::move(train.members[m]), std::move(eval.members[m]));
@@ -138,7 +103,7 @@ class Comparison {
     alone->panel.reset();
     alone->kind = "mtad-gat";
     if (!b.runs_network()) {
-      auto [train, eval] = passes("comparing MTAD-GAT", alone, *open_window_model(*alone, 0));
+      auto [train, eval] = passes(alone, *open_window_model(*alone, 0));
       add("MTAD-GAT (silent here)", "network", std::move(train.score), std::move(eval.score));
     }
     alone->weights = initial_weights(b.settings, in_.seed);
@@ -153,20 +118,16 @@ class Comparison {
         return;
       }
     }
-    auto [train, eval] = passes("comparing MTAD-GAT untrained", alone, *untrained);
+    auto [train, eval] = passes(alone, *untrained);
     add("MTAD-GAT untrained", "network", std::move(train.score), std::move(eval.score));
   }
 
   void of_cheap_detectors() {
-    try {
-      CheapDetectors cheap(in_.set.train.values, in_.set.train.runs, normal_, in_.seed);
-      const auto train = cheap.scores(in_.set.train.values, in_.set.train.runs, normal_);
-      const auto eval = cheap.scores(in_.set.eval.values, view_.part().runs);
-      const auto names = cheap.names();
-      for (std::size_t d = 0; d < names.size(); ++d) add(names[d], "cheap", column(train, d), column(eval, d));
-    } catch (const Error& error) {
-      log_warning("no cheap detectors to compare with: {}", error.what());
-    }
+    if (in_.cheap == nullptr) return;
+    const auto train = in_.cheap->scores(in_.set.train.values, in_.set.train.runs, normal_rows(in_.set));
+    const auto eval = in_.cheap->scores(in_.set.eval.values, view_.part().runs);
+    const auto names = in_.cheap->names();
+    for (std::size_t d = 0; d < names.size(); ++d) add(names[d], "cheap", column(train, d), column(eval, d));
   }
   static std::vector<double> column(const Matrix<double>& scores, std::size_t d) {
     std::vector<double> out(scores.rows());
@@ -178,7 +139,6 @@ class Comparison {
   Progress& progress_;
   std::stop_token stop_;
   EvalView view_;
-  std::vector<std::uint8_t> normal_;  // one a train row
   std::vector<Series> series_;
 };
 
@@ -211,7 +171,7 @@ Json figures_of(const Series& s, const Flags& rows, double limit, const Comparis
   EpisodeTracker tracker(in.settings.episodes, "", "");
   const std::vector<Cause> no_causes;
   std::vector<Episode> events;
-  std::map<std::string, std::size_t> index;
+  EpisodeRows found;
   std::vector<double> scores;
   Flags labels, flags;
   std::size_t run = 0;
@@ -230,12 +190,10 @@ Json figures_of(const Series& s, const Flags& rows, double limit, const Comparis
     flags.push_back(over);
     if (std::isnan(limit)) continue;
     tracker.push({in.set.eval.times[r], s.eval[r], limit, &no_causes}, events);
-    if (tracker.current_id().empty() || !over) continue;
-    const auto at = static_cast<std::int64_t>(r);
-    const auto [found, is_new] = index.try_emplace(tracker.current_id(), judged.episodes.size());
-    if (is_new) judged.episodes.push_back({{at, at}, at, false, {}});
-    judged.episodes[found->second].rows.last = at;
+    if (!tracker.current_id().empty() && over)
+      found.take(tracker.current_id(), static_cast<std::int64_t>(r), s.eval[r]);
   }
+  judged.episodes = std::move(found.episodes);
   const EventMetrics events_found = events_of(judged, in.set);
   const auto volume = volume_under_surface(scores, labels, kVolumeBuffer);
   const auto near = affiliation(flags, labels);

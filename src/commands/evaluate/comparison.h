@@ -12,6 +12,7 @@
 #include "anomctl/core/stop.h"
 #include "anomctl/data/data_set.h"
 #include "anomctl/detection/bundle.h"
+#include "anomctl/model/cheap_detectors.h"
 #include "commands/evaluate/evaluation.h"
 
 namespace anomctl {
@@ -28,7 +29,9 @@ struct ComparisonInput {
   const std::shared_ptr<const Bundle>& bundle;  // with its limit chosen
   const WindowModel& model;
   const DataSet& set;
-  const Judgement& judged;  // by the bundle
+  const Judgement& judged;          // by the bundle
+  const MemberScores& train;        // of the bundle
+  CheapDetectors* cheap = nullptr;  // may be null
   const JudgeSettings& settings;
   bool networks = true;  // also what needs passes of MTAD-GAT that the judging itself did not need
   std::uint64_t seed = 0;

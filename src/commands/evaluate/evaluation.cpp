@@ -49,32 +49,63 @@ Scored scored_rows(const Judgement& judgement, const Flags& labels) {
 
 }  // namespace
 
-std::vector<double> train_scores(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model,
-                                 const DataSet& set, const JudgeSettings& settings, Progress& progress,
-                                 std::stop_token stop) {
+MemberScores::MemberScores(std::size_t rows) : score(rows, kNaN) { members.fill(std::vector<double>(rows, kNaN)); }
+
+void MemberScores::take(std::size_t row, const RowScore& said) {
+  if (!said.scored) return;
+  score[row] = said.total;
+  for (std::size_t m = 0; m < members.size(); ++m) members[m][row] = said.members[m];
+}
+
+void EpisodeRows::take(const std::string& id, std::int64_t row, double score) {
+  const auto [found, is_new] = index_.try_emplace(id, episodes.size());
+  if (is_new) {
+    episodes.push_back({{row, row}, row, false, {}});
+    peaks_.push_back(score);
+  }
+  FoundEpisode& episode = episodes[found->second];
+  episode.rows.last = row;
+  if (score <= peaks_[found->second]) return;
+  peaks_[found->second] = score;
+  episode.peak_row = row;
+}
+
+FoundEpisode* EpisodeRows::find(const std::string& id) {
+  const auto found = index_.find(id);
+  return found == index_.end() ? nullptr : &episodes[found->second];
+}
+
+MemberScores train_scores(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model, const DataSet& set,
+                          const JudgeSettings& settings, Progress& progress, std::stop_token stop) {
   auto options = replay_options(settings, progress, std::move(stop));
-  for (const auto label : set.train.labels) options.use.push_back(label == 0);
+  options.use = normal_rows(set);
   progress.begin("score train rows", static_cast<std::int64_t>(set.train.values.rows()), "rows");
-  auto scores = score_rows(bundle, model, set.train, options);
+  MemberScores scores(set.train.values.rows());
+  Detector detector(bundle, nullptr, DetectorOptions{});
+  replay(detector, model, set.train, options,
+         [&](std::size_t row, const Verdict&, const RowScore& said) { scores.take(row, said); });
   progress.end();
-  std::erase_if(scores, [](double score) { return !std::isfinite(score); });
   return scores;
 }
 
-std::vector<double> eval_scores(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model,
-                                const DataSet& set, const JudgeSettings& settings, Progress& progress,
-                                std::stop_token stop) {
+MemberScores eval_scores(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model, const DataSet& set,
+                         const JudgeSettings& settings, Progress& progress, std::stop_token stop) {
   const EvalView view(set, settings);
   auto options = replay_options(settings, progress, std::move(stop));
   options.lead_in = view.lead_in(set);
-  std::vector<double> scores(set.eval.values.rows(), kNaN);
+  MemberScores scores(set.eval.values.rows());
   Detector detector(bundle, nullptr, detector_options(settings));
-  progress.begin("score eval rows", static_cast<std::int64_t>(scores.size()), "rows");
-  replay(detector, model, view.part(), options, [&](std::size_t row, const Verdict& verdict, const RowScore& score) {
-    if (score.scored) scores[row] = verdict.score;
-  });
+  progress.begin("score eval rows", static_cast<std::int64_t>(set.eval.values.rows()), "rows");
+  replay(detector, model, view.part(), options,
+         [&](std::size_t row, const Verdict&, const RowScore& said) { scores.take(row, said); });
   progress.end();
   return scores;
+}
+
+std::vector<std::uint8_t> normal_rows(const DataSet& set) {
+  std::vector<std::uint8_t> out;
+  for (const auto label : set.train.labels) out.push_back(label == 0);
+  return out;
 }
 
 Judgement judge(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model, const DataSet& set,
@@ -85,10 +116,11 @@ Judgement judge(const std::shared_ptr<const Bundle>& bundle, const WindowModel& 
   options.lead_in = view.lead_in(set);
   Judgement out;
   out.scores.assign(rows, kNaN);
+  out.members = MemberScores(rows);
   out.flagged.assign(rows, 0);
   out.expected = Matrix<float>(rows, bundle->targets().size(), std::numeric_limits<float>::quiet_NaN());
   Detector detector(bundle, nullptr, detector_options(settings));
-  std::map<std::string, std::size_t> index;  // of an episode's id
+  EpisodeRows found;
   std::vector<Episode> told;
   const auto collect = [&] {
     auto events = detector.take_episodes();
@@ -101,24 +133,19 @@ Judgement judge(const std::shared_ptr<const Bundle>& bundle, const WindowModel& 
     if (!score.scored) return;
     const auto at = static_cast<std::int64_t>(row);
     out.scores[row] = verdict.score;
+    out.members.take(row, score);
     out.flagged[row] = verdict.is_anomaly;
     for (std::size_t i = 0; i < score.expected.size(); ++i)
       out.expected(row, i) = static_cast<float>(score.expected[i]);
-    if (verdict.episode.empty() || !verdict.is_anomaly) return;
-    const auto [found, is_new] = index.try_emplace(verdict.episode, out.episodes.size());
-    if (is_new) out.episodes.push_back({{at, at}, at, false, {}});
-    auto& episode = out.episodes[found->second];
-    episode.rows.last = at;
-    if (verdict.score > out.scores[static_cast<std::size_t>(episode.peak_row)]) episode.peak_row = at;
+    if (!verdict.episode.empty() && verdict.is_anomaly) found.take(verdict.episode, at, verdict.score);
   });
   detector.restart();  // closes what is open
   collect();
   progress.end();
   if (stop.stop_requested()) throw failed("stopped before all rows were judged");
-  for (auto& episode : told) {
-    const auto found = index.find(episode.id);
-    if (found != index.end()) out.episodes[found->second].told = std::move(episode);  // the last word stays
-  }
+  for (auto& episode : told)
+    if (FoundEpisode* one = found.find(episode.id)) one->told = std::move(episode);  // the last word stays
+  out.episodes = std::move(found.episodes);
   for (auto& episode : out.episodes) {
     const auto first = set.eval.labels.begin() + episode.rows.first,
                end = set.eval.labels.begin() + episode.rows.last + 1;

@@ -1,6 +1,8 @@
 // Judges the eval part of a data set with a bundle, row by row as live, and counts how it did. Thread rule: one thread.
 #pragma once
 
+#include <array>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +13,7 @@
 #include "anomctl/core/stop.h"
 #include "anomctl/data/data_set.h"
 #include "anomctl/detection/bundle.h"
+#include "anomctl/detection/detector.h"
 #include "anomctl/detection/episodes.h"
 #include "anomctl/detection/metrics.h"
 #include "anomctl/detection/thresholds.h"
@@ -32,23 +35,45 @@ struct FoundEpisode {
   Episode told;              // as it would have been told live
 };
 
+// What one pass over rows tells: one a row, NaN where there is none.
+struct MemberScores {
+  explicit MemberScores(std::size_t rows = 0);
+  void take(std::size_t row, const RowScore& said);
+  std::vector<double> score;                                   // of the bundle
+  std::array<std::vector<double>, kPanelMembers + 2> members;  // as in RowScore
+};
+
+// Puts rows over the limit together by the episode that they belong to.
+class EpisodeRows {
+ public:
+  void take(const std::string& id, std::int64_t row, double score);
+  std::vector<FoundEpisode> episodes;
+  FoundEpisode* find(const std::string& id);  // null for one without such a row
+
+ private:
+  std::map<std::string, std::size_t> index_;
+  std::vector<double> peaks_;
+};
+
 struct Judgement {
   std::vector<double> scores;  // one an eval row, NaN where there is none
+  MemberScores members;        // the same pass
   Flags flagged;               // over the limit
   std::vector<FoundEpisode> episodes;
   Matrix<float> expected;  // (rows, o), in the sensor's unit, NaN where there is no score
   std::int64_t warmup_rows = 0;
 };
 
-// What the limit is chosen from: scores of the train rows that are labelled normal, in time order.
-std::vector<double> train_scores(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model,
-                                 const DataSet& set, const JudgeSettings& settings, Progress& progress,
-                                 std::stop_token stop);
+// Scores of the train rows that are labelled normal: what the limit is chosen from.
+MemberScores train_scores(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model, const DataSet& set,
+                          const JudgeSettings& settings, Progress& progress, std::stop_token stop);
 
 // Scores of the eval rows without a limit, for the oracle.
-std::vector<double> eval_scores(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model,
-                                const DataSet& set, const JudgeSettings& settings, Progress& progress,
-                                std::stop_token stop);
+MemberScores eval_scores(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model, const DataSet& set,
+                         const JudgeSettings& settings, Progress& progress, std::stop_token stop);
+
+// 1: labelled normal, one a train row.
+std::vector<std::uint8_t> normal_rows(const DataSet& set);
 
 // Requires: the bundle's limit is chosen.
 Judgement judge(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model, const DataSet& set,

@@ -9,6 +9,7 @@
 
 #include "anomctl/core/error.h"
 #include "model/cheap/parts.h"
+#include "model/panel/column_moments.h"
 
 namespace anomctl {
 namespace {
@@ -138,20 +139,10 @@ void z_scores(std::span<const double> row, std::span<const double> mean, std::sp
 CheapDetectors::CheapDetectors(const Matrix<double>& rows, std::span<const RowRange> runs,
                                std::span<const std::uint8_t> use, std::uint64_t seed) {
   const std::size_t k = rows.cols();
-  mean_.assign(k, 0);
-  deviation_.assign(k, 0);
+  ColumnMoments moments = column_moments(rows, use);
+  mean_ = std::move(moments.mean);
+  deviation_ = std::move(moments.deviation);
   const auto used = [&](std::size_t r) { return use.empty() || use[r] != 0; };
-  for (std::size_t i = 0; i < k; ++i) {
-    double n = 0;
-    for (std::size_t r = 0; r < rows.rows(); ++r) {  // Welford
-      if (!used(r) || !std::isfinite(rows(r, i))) continue;
-      const double delta = rows(r, i) - mean_[i];
-      mean_[i] += delta / ++n;
-      deviation_[i] += delta * (rows(r, i) - mean_[i]);
-    }
-    deviation_[i] = n > 0 ? std::sqrt(deviation_[i] / n) : 0;
-    if (deviation_[i] <= 1e-9 * (1 + std::fabs(mean_[i]))) deviation_[i] = 1;
-  }
   CheapTraining training{Matrix<double>(0, k), {}};
   std::vector<double> z(k);
   for (const RowRange& run : runs) {

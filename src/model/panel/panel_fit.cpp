@@ -7,6 +7,7 @@
 
 #include "anomctl/core/error.h"
 #include "anomctl/model/panel.h"
+#include "model/panel/column_moments.h"
 #include "model/panel/covariance.h"
 
 namespace anomctl {
@@ -96,31 +97,16 @@ void fit_core(PanelModel& m, const Prepared& p, std::size_t count, std::size_t h
   m.precision = shrunk_precision(held);
 }
 
-// Mean and deviation of each column over the usable cells.
-void fit_location(PanelModel& m, const Matrix<double>& rows, std::span<const std::uint8_t> use) {
-  for (std::size_t c = 0; c < rows.cols(); ++c) {
-    double n = 0, mean = 0, square = 0;  // Welford
-    for (std::size_t r = 0; r < rows.rows(); ++r) {
-      if ((!use.empty() && use[r] == 0) || !std::isfinite(rows(r, c))) continue;
-      ++n;
-      const double delta = rows(r, c) - mean;
-      mean += delta / n;
-      square += delta * (rows(r, c) - mean);
-    }
-    m.mean[c] = mean;
-    const double deviation = n > 0 ? std::sqrt(square / n) : 0;
-    m.deviation[c] = deviation > 1e-9 * (1 + std::fabs(mean)) ? deviation : 1;
-  }
-}
-
 }  // namespace
 
 PanelModel fit_panel(const Matrix<double>& rows, std::span<const RowRange> runs, std::span<const std::uint8_t> use,
                      const PanelSettings& settings) {
   PanelModel m;
   m.take_settings(settings);
-  for (auto* v : {&m.mean, &m.deviation, &m.residual_scale}) v->assign(rows.cols(), 0);
-  fit_location(m, rows, use);
+  m.residual_scale.assign(rows.cols(), 0);
+  ColumnMoments moments = column_moments(rows, use);
+  m.mean = std::move(moments.mean);
+  m.deviation = std::move(moments.deviation);
   const Prepared p = prepare(m, rows, runs, use);
   if (p.usable.size() < 30) {
     throw input_error(
