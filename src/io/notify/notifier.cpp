@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -25,6 +26,17 @@ namespace {
 // alerts behind it would wait; yet a receiver that is being mended may answer so too.
 constexpr int kRefusals = 5;
 constexpr Duration kFirstPause = milliseconds(500), kLongestPause = seconds(30), kCommandTime = seconds(60);
+
+// The first, second, fourth, eighth .. of a row of equal events is told: a receiver that stays away fills no log.
+bool worth_telling(std::int64_t n) { return std::has_single_bit(static_cast<std::uint64_t>(n)); }
+
+// What a person can do about an answer that does not change by itself.
+const char* hint(int status) {
+  if (status >= 300 && status < 400) return ": the address has moved, give the new one";
+  if (status == 401 || status == 403) return ": is the key in the address still good?";
+  if (status == 404 || status == 410) return ": is the address right?";
+  return "";
+}
 
 bool refuses_for_itself(int status) { return status == 400 || status == 413 || status == 422; }
 
@@ -113,16 +125,20 @@ struct Notifier::Sink {
     Backoff backoff(kFirstPause, kLongestPause);
     for (int tries = 1, refusals = 0;; ++tries) {
       const Outcome outcome = deliver(message.payload, stop);
-      if (outcome.why.empty()) return End::taken;
+      if (outcome.why.empty()) {
+        failed = given_up = 0;
+        return End::taken;
+      }
       if (stop.stop_requested()) return End::left;
-      if (tries == 1)
-        log_warning("{} did not take an alert: {}; trying again for {}", name, outcome.why,
-                    format_duration(settings.notify_for));
+      if (tries == 1 && worth_telling(++failed))
+        log_warning("{} did not take an alert: {}; trying again for {}{}", name, outcome.why,
+                    format_duration(settings.notify_for), in_a_row(failed));
       refusals += outcome.refused;
       const Duration pause = backoff.next();
       if (refusals >= kRefusals || system_clock().steady() + pause.ns > message.give_up) {
-        log_warning("{} did not take an alert{}, it is dropped: {}", name, refusals >= kRefusals ? "" : " in time",
-                    outcome.why);
+        if (worth_telling(++given_up))
+          log_warning("{} did not take an alert{}, it is dropped: {}{}", name, refusals >= kRefusals ? "" : " in time",
+                      outcome.why, in_a_row(given_up));
         return End::dropped;
       }
       std::unique_lock lock(mutex);
@@ -137,6 +153,8 @@ struct Notifier::Sink {
     }
   }
 
+  static std::string in_a_row(std::int64_t n) { return n == 1 ? "" : fmt::format(" ({} in a row)", n); }
+
   std::string key;
   std::string name;
   NotifySettings settings;
@@ -146,6 +164,7 @@ struct Notifier::Sink {
   std::condition_variable_any changed;
   std::deque<Message> waiting;
   bool busy = false, finishing = false, gave_up = false, told_full = false;
+  std::int64_t failed = 0, given_up = 0;  // alerts since the last one that was taken; of the sink's thread
   NotifyCounts counts;
   std::jthread thread;  // uses all of the above
 };
@@ -166,7 +185,8 @@ Notifier::Notifier(const NotifySettings& settings, const HttpClientSettings& htt
       try {
         const HttpResponse response = client->post(target, payload);
         if (response.status >= 200 && response.status < 300) return {};
-        return {fmt::format("it answered {}", response.status), refuses_for_itself(response.status)};
+        return {fmt::format("it answered {}{}", response.status, hint(response.status)),
+                refuses_for_itself(response.status)};
       } catch (const Error& error) {
         return {error.what()};
       }

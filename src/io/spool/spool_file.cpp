@@ -130,16 +130,17 @@ struct SpoolFile::Impl {
     if (size + wanted <= options.max_bytes) return;
     const std::uint64_t aim = options.max_bytes - options.max_bytes / 16;
     std::uint64_t left = size;
-    std::int64_t upto = 0, unsettled = 0;
+    std::int64_t upto = 0;
     store->each_size([&](std::int64_t number, std::uint64_t bytes) {
       if (left + wanted <= aim) return false;
       left -= bytes;
       upto = number;
-      unsettled += number > options.settled;
+      if (number <= options.settled) return true;
+      ++dropped;
+      if (made_room != nullptr) made_room->push_back(number);
       return true;
     });
     size -= store->erase_upto(upto);
-    dropped += unsettled;
   }
 
   // Runs `change` as one transaction, once more after a rebuild where that is what it takes.
@@ -161,6 +162,7 @@ struct SpoolFile::Impl {
         damaged = error.damaged();
       }
       store->roll_back();
+      if (made_room != nullptr) made_room->clear();
       size = size_before;
       last = last_before;
       dropped = dropped_before;
@@ -187,6 +189,7 @@ struct SpoolFile::Impl {
   std::unique_ptr<Store> store;
   std::int64_t last = 0, dropped = 0;
   std::uint64_t size = 0;
+  std::vector<std::int64_t>* made_room = nullptr;  // of the change under way: whose records had to go
   std::string trouble;
   SpoolDamage damage;
 };
@@ -211,9 +214,10 @@ std::optional<std::int64_t> SpoolFile::append(std::string_view bytes) {
   return impl_->last;
 }
 
-std::optional<std::int64_t> SpoolFile::apply(const Change& change) {
+std::optional<std::int64_t> SpoolFile::apply(const Change& change, std::vector<std::int64_t>* made_room) {
   std::lock_guard lock(impl_->mutex);
   Impl& impl = *impl_;
+  impl.made_room = made_room;
   const bool stored = impl.transaction([&] {
     if (change.erase_upto) impl.size -= impl.store->erase_upto(*change.erase_upto);
     for (const std::int64_t number : change.erase) impl.size -= impl.store->erase(number);
@@ -221,6 +225,7 @@ std::optional<std::int64_t> SpoolFile::apply(const Change& change) {
     for (const auto& [name, bytes] : change.values) impl.put(name, bytes);
     if (!change.append.empty()) impl.put(kNewest, std::to_string(impl.last));
   });
+  impl.made_room = nullptr;
   if (!stored) return std::nullopt;
   return change.append.empty() ? 0 : impl.last - static_cast<std::int64_t>(change.append.size()) + 1;
 }

@@ -101,6 +101,7 @@ class Manager {
     notices_.finish(settings_.drain_timeout, outbox_.keeps());
     outbox_.commit(outbox_.judged(), {}, given_up_.get_token());  // forgets what was acknowledged
     notices_.count(done);
+    done.not_notified += outbox_.notices_at_risk();
     done.kept = static_cast<std::int64_t>(outbox_.waiting());
     tell("stopped");
     out.flush(seconds(2));
@@ -126,6 +127,7 @@ class Manager {
       notices_.deliver(topic, payload, number);
       return true;
     };
+    outbox.is_notice = Notices::is_notice;
     outbox.on_trouble = [this](const std::string& why) { tell_trouble(why.empty() ? inbox_.trouble() : why); };
     return outbox;
   }
@@ -215,6 +217,10 @@ class Manager {
     tell(why.empty() ? "ready" : "not_storing");
   }
   void tell_dropped() {
+    if (outbox_.notices_at_risk() > 0 && !std::exchange(told_at_risk_, true))
+      log_warning(
+          "alerts that wait for webhooks or commands are more than spool-megabytes: the oldest are no longer on disk, "
+          "an end before they are delivered loses them");
     if (dropped() == told_dropped_) return;
     log_warning("{} readings and verdicts that waited were dropped: there is more than spool-megabytes",
                 dropped() - told_dropped_);
@@ -368,6 +374,7 @@ class Manager {
   std::string trouble_, note_;  // note_: on the model that took over last
   Delays delays_;
   std::int64_t told_dropped_ = 0, told_missing_ = 0;
+  bool told_at_risk_ = false;
   std::vector<std::string> filters_;  // of the readings, of maintenance
   std::mutex putting_;                // of the inbox
   Nanoseconds listening_since_ = 0;   // wall

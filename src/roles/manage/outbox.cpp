@@ -52,14 +52,13 @@ void Outbox::send_again() {
     for (const SpoolRecord& record : records) {
       const std::size_t end = record.bytes.find('\n');
       if (end == std::string::npos) continue;
+      const std::string topic = record.bytes.substr(0, end);
       {
         std::lock_guard lock(mutex_);
-        ++waiting_;
+        waiting_[record.number] = settings_.is_notice(topic) ? Place::sink : Place::broker;
       }
       ++n;
-      if (!settings_.send(record.bytes.substr(0, end), record.bytes.substr(end + 1),
-                          static_cast<std::uint64_t>(record.number)))
-        return;
+      if (!settings_.send(topic, record.bytes.substr(end + 1), static_cast<std::uint64_t>(record.number))) return;
     }
   }
   if (n > 0) log_info("{} verdicts and alerts waited on disk and are sent now", n);
@@ -82,7 +81,8 @@ bool Outbox::commit(std::int64_t judged, std::vector<std::pair<std::string, std:
   for (auto& [asset, bytes] : states) change.values.emplace_back(kAsset + asset, std::move(bytes));
   change.values.emplace_back(kJudged, std::to_string(judged));
   std::optional<std::int64_t> first;
-  for (bool told = false; !(first = file_->apply(change)); told = true) {
+  std::vector<std::int64_t> gone;
+  for (bool told = false; !(first = file_->apply(change, &gone)); told = true) {
     if (!told) settings_.on_trouble(file_->trouble());
     if (wait_for_stop(stop, kPauseMs)) return false;
     first = std::nullopt;
@@ -91,8 +91,11 @@ bool Outbox::commit(std::int64_t judged, std::vector<std::pair<std::string, std:
   judged_ = judged;
   {
     std::lock_guard lock(mutex_);
-    waiting_ += added_.size();
+    std::int64_t of = *first;
+    for (const auto& [topic, payload] : added_)
+      waiting_[of++] = settings_.is_notice(topic) ? Place::sink : Place::broker;
   }
+  made_room(gone);
   auto number = static_cast<std::uint64_t>(*first);
   for (const auto& [topic, payload] : std::exchange(added_, {}))
     if (!settings_.send(topic, payload, number++)) return true;  // it is stored: for the next start
@@ -102,8 +105,29 @@ bool Outbox::commit(std::int64_t judged, std::vector<std::pair<std::string, std:
 void Outbox::acknowledged(std::uint64_t number) {
   if (number == 0) return;
   std::lock_guard lock(mutex_);
-  acknowledged_.push_back(static_cast<std::int64_t>(number));
-  --waiting_;
+  const auto found = waiting_.find(static_cast<std::int64_t>(number));
+  if (found == waiting_.end()) return;
+  if (found->second == Place::sink_not_on_disk)
+    --at_risk_;
+  else
+    acknowledged_.push_back(found->first);
+  waiting_.erase(found);
+}
+
+// A number that nobody waits for was acknowledged and about to be erased.
+void Outbox::made_room(const std::vector<std::int64_t>& numbers) {
+  std::lock_guard lock(mutex_);
+  for (const std::int64_t number : numbers) {
+    const auto found = waiting_.find(number);
+    if (found == waiting_.end()) continue;
+    if (found->second == Place::sink) {
+      found->second = Place::sink_not_on_disk;
+      ++at_risk_;
+    } else {
+      waiting_.erase(found);
+      ++dropped_;
+    }
+  }
 }
 
 std::vector<std::int64_t> Outbox::take_acknowledged() {
@@ -113,9 +137,16 @@ std::vector<std::int64_t> Outbox::take_acknowledged() {
 
 std::size_t Outbox::waiting() const {
   std::lock_guard lock(mutex_);
-  return waiting_;
+  return waiting_.size() - static_cast<std::size_t>(at_risk_);
 }
-std::int64_t Outbox::dropped() const { return file_ ? file_->dropped() : 0; }
+std::int64_t Outbox::dropped() const {
+  std::lock_guard lock(mutex_);
+  return dropped_;
+}
+std::int64_t Outbox::notices_at_risk() const {
+  std::lock_guard lock(mutex_);
+  return at_risk_;
+}
 SpoolDamage Outbox::damage() const { return file_ ? file_->damage() : SpoolDamage{}; }
 
 }  // namespace anomctl::manage

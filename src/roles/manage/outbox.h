@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -23,7 +24,8 @@ struct OutboxSettings {
   std::uint64_t max_bytes = 0;
   // Hands a message on to the broker; `number` comes back by `acknowledged`. False: stopped.
   std::function<bool(const std::string& topic, const std::string& payload, std::uint64_t number)> send;
-  std::function<void(const std::string& why)> on_trouble;  // it cannot be stored; "": it can again
+  std::function<bool(const std::string& topic)> is_notice;  // of a webhook or command, not of the broker
+  std::function<void(const std::string& why)> on_trouble;   // it cannot be stored; "": it can again
 };
 
 class Outbox {
@@ -45,12 +47,16 @@ class Outbox {
   void acknowledged(std::uint64_t number);
 
   std::size_t waiting() const;  // stored and not acknowledged
-  std::int64_t dropped() const;
+  // What made room on the disk before it was acknowledged: it may still be delivered, but not after an end.
+  std::int64_t dropped() const;          // verdicts and alerts, for the broker
+  std::int64_t notices_at_risk() const;  // alerts, for webhooks and commands: those that are still not acknowledged
   SpoolDamage damage() const;
   bool keeps() const { return file_ != nullptr; }
 
  private:
+  enum class Place : std::uint8_t { broker, sink, sink_not_on_disk };
   std::vector<std::int64_t> take_acknowledged();
+  void made_room(const std::vector<std::int64_t>& numbers);
 
   OutboxSettings settings_;
   std::unique_ptr<SpoolFile> file_;
@@ -58,7 +64,8 @@ class Outbox {
   std::vector<std::pair<std::string, std::string>> added_;  // topic, payload
   mutable std::mutex mutex_;
   std::vector<std::int64_t> acknowledged_;
-  std::size_t waiting_ = 0;
+  std::map<std::int64_t, Place> waiting_;  // sent and not acknowledged
+  std::int64_t dropped_ = 0, at_risk_ = 0;
 };
 
 }  // namespace anomctl::manage

@@ -58,8 +58,9 @@ class SpoolFile {
     std::optional<std::int64_t> erase_upto;
     std::vector<std::pair<std::string, std::string>> values;  // name, bytes
   };
-  // All of it or nothing: the number of the first appended record (0 for none), or nothing as above.
-  std::optional<std::int64_t> apply(const Change& change);
+  // All of it or nothing: the number of the first appended record (0 for none), or nothing as above. `made_room`: the
+  // numbers of the unsettled records that had to go.
+  std::optional<std::int64_t> apply(const Change& change, std::vector<std::int64_t>* made_room = nullptr);
 
   // Whole records from this number on, in order.
   std::vector<SpoolRecord> read(std::int64_t from, std::size_t limit);
