@@ -60,7 +60,13 @@ CommandSpec make_command(std::string name, std::string group, std::string summar
    public:
     explicit Bound(int (*w)(const O&, Context&)) : work_(w) {}
     std::vector<Field> fields() override { return describe(options_); }
-    int run(Context& context) override { return work_(options_, context); }
+    int run(Context& context) override {
+      // Calls to a tracking server end when the command is stopped: such a server may never answer.
+      if constexpr (requires { options_.tracking.stop; }) options_.tracking.stop = context.stop().token();
+      if constexpr (requires { options_.where.tracking.stop; })
+        options_.where.tracking.stop = context.stop().token();
+      return work_(options_, context);
+    }
 
    private:
     O options_;

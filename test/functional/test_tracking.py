@@ -199,6 +199,22 @@ def test_who_waits_for_a_silent_server_ends_soon_when_told(program, silent, comm
     assert time.monotonic() - told < 10, err  # 2 s on a machine with nothing else to do; the server's time is 30 s
 
 
+@pytest.mark.parametrize("command", [("runs", "list"), ("models", "show", "pump@champion"),
+                                     ("serve", "--model", "pump@champion", "--http-port", "0"),
+                                     ("manage", "--model", "pump@champion", "--mqtt-url", "mqtt://127.0.0.1:1")])
+def test_who_asks_a_silent_server_ends_soon_when_told(anomctl, silent, command):
+    process = anomctl.start(*command, "--tracking-uri", silent.url)
+    deadline = time.monotonic() + 60
+    while not silent.asked:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    told = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert time.monotonic() - told < 10, err
+
+
 def test_a_training_ends_within_a_batch_when_told(anomctl, torch_module):
     anomctl("create-datasets", "--source", "plant", "--name", "pump", "--rows", 3000, code=0)
     process = anomctl.start("train", "--kind", "mtad-gat", "--epochs", 500)
