@@ -63,8 +63,7 @@ CommandSpec make_command(std::string name, std::string group, std::string summar
     int run(Context& context) override {
       // Calls to a tracking server end when the command is stopped: such a server may never answer.
       if constexpr (requires { options_.tracking.stop; }) options_.tracking.stop = context.stop().token();
-      if constexpr (requires { options_.where.tracking.stop; })
-        options_.where.tracking.stop = context.stop().token();
+      if constexpr (requires { options_.where.tracking.stop; }) options_.where.tracking.stop = context.stop().token();
       return work_(options_, context);
     }
 

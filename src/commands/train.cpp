@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <thread>
 
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
@@ -12,36 +11,19 @@
 #include "anomctl/detection/bundle.h"
 #include "anomctl/detection/replay.h"
 #include "anomctl/detection/thresholds.h"
-#include "anomctl/model/native_model.h"
 #include "anomctl/registry/run_bundle.h"
 #include "anomctl/registry/run_store.h"
 #include "commands/git_commit.h"
 #include "commands/help.h"
 #include "commands/train_work/budget_scores.h"
 #include "commands/train_work/logged_model.h"
-#include "commands/train_work/network_voice.h"
-#include "commands/train_work/train_rows.h"
+#include "commands/train_work/network_training.h"
+#include "commands/train_work/session.h"
 
 namespace anomctl {
 namespace {
 
-constexpr double kLongTraining = 3600;  // seconds: beyond it train says how to shorten itself
-struct Session {
-  const TrainOptions& options;
-  Progress& progress;
-  std::stop_token stop;
-  DataSet set;
-  TrainRows rows;
-  std::unique_ptr<Run> run;
-  std::shared_ptr<Bundle> bundle = std::make_shared<Bundle>();
-  TrainedRun result;
-
-  bool reference() const { return options.trainer.compat == "reference"; }
-  bool with_network() const { return options.kind != "panel"; }
-  bool with_panel() const { return options.kind != "mtad-gat" && !reference(); }
-};
-
-void describe_rows(const Session& s) {
+void describe_rows(const TrainSession& s) {
   log_info("data set {}: {} train rows of {} sensors in {} runs", s.set.name, s.set.train.values.rows(),
            s.set.columns.size(), s.set.train.runs.size());
   if (s.rows.anomalous > 0)
@@ -50,7 +32,7 @@ void describe_rows(const Session& s) {
     log_info("left out of the network's windows: {} train rows with a missing value", s.rows.incomplete);
 }
 
-void start_run(Session& s) {
+void start_run(TrainSession& s) {
   TrackingSettings tracking = s.options.tracking;
   tracking.stop = s.stop;
   s.run = open_run_store(tracking)->create(s.set.name + "_training", s.options.run_name);
@@ -65,7 +47,7 @@ void start_run(Session& s) {
   s.run->set_tag("anomctl.data_set_hash", s.set.hash);
 }
 
-void describe_bundle(Session& s) {
+void describe_bundle(TrainSession& s) {
   Bundle& b = *s.bundle;
   b.name = s.set.name;
   b.columns = s.set.columns;
@@ -74,6 +56,8 @@ void describe_bundle(Session& s) {
   b.settle_s = s.set.settle_s;
   b.sensor_limits = fit_sensor_limits(s.set.train.values, s.set.train.runs, s.rows.use);
   b.settings = s.options.network;
+  if (s.reference()) b.settings.linear_rows = 0;
+  b.settings.linear_rows = std::min(b.settings.linear_rows, b.settings.window_size);
   b.settings.n_features = b.settings.out_dim = static_cast<std::int64_t>(s.set.columns.size());
   b.settings.validate();
   b.provenance["run_id"] = s.result.run_id;
@@ -85,109 +69,7 @@ void describe_bundle(Session& s) {
   b.provenance["seed"] = s.options.trainer.seed;
 }
 
-void say_how_long(const Session& s, Trainer& trainer, std::size_t windows) {
-  const TrainerOptions& t = s.options.trainer;
-  const double step = trainer.measure_step(s.bundle->settings, t, s.stop);
-  if (s.stop.stop_requested()) return;
-  const double steps = std::ceil(static_cast<double>(windows) / static_cast<double>(t.batch_size));
-  const double total = step * steps * static_cast<double>(t.epochs);
-  s.progress.note(fmt::format("{} windows x {} epochs: at most {:.0f} s on this device ({:.0f} windows a second)",
-                              windows, t.epochs, total, static_cast<double>(t.batch_size) / step));
-  if (total > kLongTraining) {
-    const auto factor = static_cast<std::int64_t>(std::ceil(total / kLongTraining));
-    s.progress.note(fmt::format("--stride {} brings it under an hour (or create-datasets --downsample {})",
-                                t.stride * factor, factor));
-  }
-}
-
-void log_epoch(Session& s, const EpochLosses& e) {
-  const std::pair<const char*, double> values[] = {{"train_forecast_loss", e.train_forecast},
-                                                   {"train_reconstruction_loss", e.train_reconstruction},
-                                                   {"train_total_loss", e.train_total},
-                                                   {"val_forecast_loss", e.val_forecast},
-                                                   {"val_reconstruction_loss", e.val_reconstruction},
-                                                   {"val_total_loss", e.val_total},
-                                                   {"learning_rate", e.learning_rate}};
-  for (const auto& [name, value] : values) s.run->log_metric(name, value, e.epoch);
-  s.progress.note(fmt::format("epoch {}: train {:.5f}, validation {:.5f} ({:.1f} s)", e.epoch, e.train_total,
-                              e.val_total, e.seconds));
-}
-
-// Beside the run's metrics: MLflow's client takes a folder at the top of its store for an experiment. With --resume the
-// checkpoint of the latest run that left one moves here.
-fs::path checkpoint_folder(const Session& s) {
-  const auto within = [](const RunInfo& run) { return run.artifacts.parent_path() / "checkpoint"; };
-  const fs::path folder = within(s.run->info());
-  if (!s.options.resume) return folder;
-  const auto here = open_run_store(s.options.tracking.local());
-  for (const RunInfo& run : here->list(s.run->info().experiment)) {
-    if (run.id == s.run->info().id || !fs::exists(within(run))) continue;
-    std::error_code error;
-    fs::rename(within(run), folder, error);
-    if (error) throw failed(fmt::format("cannot take over {}: {}", within(run).string(), error.message()));
-    if (run.status == "RUNNING") here->open(run.id)->finish("KILLED");
-    log_info("the checkpoint of run {}", run.name);
-    break;
-  }
-  return folder;
-}
-
-void train_network(Session& s) {
-  Trainer& trainer = load_trainer();
-  const Scaler::Kind kind = s.reference() ? Scaler::Kind::none : Scaler::parse_kind(s.options.scaler);
-  s.bundle->scaler = Scaler::fit(kind, s.set.train.values, s.rows.use);
-  const Matrix<float> scaled = scaled_rows(s.bundle->scaler, s.set.train.values);
-  const TrainerOptions resolved = s.options.trainer.resolved();
-  std::vector<std::pair<std::int64_t, std::int64_t>> runs;
-  for (const RowRange& run : s.set.train.runs) runs.emplace_back(run.first, run.last);
-  const std::int64_t window = s.bundle->settings.window_size;
-  const auto starts = window_starts(runs, window, resolved.stride, s.rows.complete);
-  const std::vector<std::uint8_t> every_row(s.rows.complete.size(), 1);
-  const auto left_out = window_starts(runs, window, resolved.stride, every_row).size() - starts.size();
-  if (left_out > 0)
-    log_info("left out: {} windows that touch a row labelled anomalous or with a missing value", left_out);
-  const WindowSplit split = split_windows(starts, window, resolved);
-  if (split.train.empty()) {
-    throw input_error(fmt::format("no run of {} has {} normal rows without a gap: choose a --window-size below {}",
-                                  s.set.folder.string(), window + 1, window));
-  }
-  say_how_long(s, trainer, split.train.size());
-  TrainingInput input;
-  input.rows = &scaled;
-  input.train = split.train;
-  input.validation = split.validation;
-  for (const Column& c : s.set.columns) input.columns.push_back(c.name);
-  input.checkpoint = checkpoint_folder(s);
-  input.resume = s.options.resume;
-  input.stop = s.stop;
-  input.on_epoch = [&](const EpochLosses& e) { log_epoch(s, e); };
-  input.on_progress = [&](std::int64_t done, std::int64_t) { s.progress.update(done); };
-  s.progress.begin("training", static_cast<std::int64_t>(split.train.size()) * resolved.epochs, "windows");
-  TrainingOutput out = trainer.train(s.bundle->settings, s.options.trainer, input);
-  s.progress.end();
-  s.bundle->weights = std::move(out.weights);
-  s.bundle->provenance["trained_on"] = out.device;
-  s.bundle->provenance["libtorch"] = trainer.version();
-  s.result.epochs = std::move(out.epochs);
-  s.result.best_epoch = out.best_epoch;
-  s.result.windows_per_second = out.windows_per_second;
-  s.result.stopped = out.stopped;
-  std::error_code ignored;
-  if (!out.stopped) fs::remove_all(input.checkpoint, ignored);
-}
-
-// The rows that stopped the training and took no part in it: the last ones.
-Part held_out(const Session& s) {
-  const auto n = static_cast<std::int64_t>(s.set.train.values.rows());
-  const double share = std::max(s.options.trainer.val_split, 0.1);
-  const std::int64_t first = std::max<std::int64_t>(
-      0, n - std::max(static_cast<std::int64_t>(share * static_cast<double>(n)), 3 * s.bundle->settings.window_size));
-  return slice(s.set.train, first, n - 1);
-}
-
-int all_threads() { return static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
-
-void fit_panels(Session& s) {
+void fit_panels(TrainSession& s) {
   s.progress.note("fitting the panel");
   auto panel =
       std::make_shared<PanelModel>(fit_panel(s.set.train.values, s.set.train.runs, s.rows.use, s.options.panel));
@@ -201,34 +83,7 @@ void fit_panels(Session& s) {
   s.bundle->kind = s.with_network() ? "panel+mtad-gat" : "panel";
 }
 
-// How errors become scores, from rows that took no part in the training; with a panel also the network's weight beside
-// it.
-void fit_network_score(Session& s) {
-  Bundle& b = *s.bundle;
-  b.score = s.reference() ? ScoreSettings::reference(s.options.score.gamma) : s.options.score;
-  if (b.weights.empty() || s.reference()) return;
-  const auto model = make_native_model(b.settings, b.weights, {.threads = all_threads()});
-  b.provenance["engine"] = model->engine();
-  const Part held = held_out(s);
-  const HeldOutErrors errors = held_out_errors(s.bundle, *model, held, {});
-  b.score = fit_score(b.score, errors);
-  if (b.panel == nullptr) return;
-  b.network_voice = network_voice(b, errors, held);
-  if (b.network_voice < 0.02) b.network_voice = 0;
-  s.run->log_metric("network_voice", b.network_voice, 0);
-  s.result.findings +=
-      b.network_voice > 0
-          ? fmt::format("; MTAD-GAT's forecast saves {:.0f} % of the linear forecast's error", 100 * b.network_voice)
-          : "; MTAD-GAT forecasts no better than a linear model: it stays silent";
-  if (b.network_voice == 0) return;
-  auto alone = std::make_shared<Bundle>(b);
-  alone->panel.reset();
-  std::vector<double> scores = score_rows(alone, *model, held, {});
-  std::erase_if(scores, [](double v) { return !std::isfinite(v); });
-  b.network_tail = TailCurve::fit(std::move(scores));
-}
-
-void fit_scores(Session& s) {
+void fit_scores(TrainSession& s) {
   fit_network_score(s);
   Bundle& b = *s.bundle;
   const auto model = open_window_model(b, all_threads());
@@ -256,7 +111,7 @@ void fit_scores(Session& s) {
 }
 
 // What --budget needs later.
-void fit_budget(Session& s) {
+void fit_budget(TrainSession& s) {
   if (s.reference()) return;
   s.progress.note("calibrating for a budget of false episodes");
   Bundle& b = *s.bundle;
@@ -271,7 +126,7 @@ void fit_budget(Session& s) {
   }
 }
 
-void keep(Session& s) {
+void keep(TrainSession& s) {
   log_bundle(*s.bundle, *s.run);
   s.result.bundle = s.run->info().artifacts / kRunBundleFolder;
   if (!s.options.output.empty()) save_bundle(*s.bundle, s.options.output);
@@ -338,7 +193,7 @@ void validate(const TrainOptions& options) {
 }
 
 TrainedRun train(const TrainOptions& options, Progress& progress, std::stop_token stop) {
-  Session s{options, progress, stop};
+  TrainSession s{options, progress, stop};
   s.set = load_data_set(find_data_set(options.datasets_dir, options.dataset));
   s.rows = choose_train_rows(s.set);
   describe_rows(s);

@@ -24,7 +24,7 @@ struct TrainOptions {
   fs::path output;
   std::string scaler = "standard";
   bool resume = false;
-  MtadGatSettings network;
+  MtadGatSettings network = {.linear_rows = 3};
   TrainerOptions trainer;
   ScoreSettings score;
   PanelSettings panel;

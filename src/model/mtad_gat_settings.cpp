@@ -35,6 +35,8 @@ void MtadGatSettings::validate() const {
   if (n_features < 1 || n_features > kMostSensors) {
     throw UsageError(fmt::format("a model of {} sensors cannot be made: 1 to {} work", n_features, kMostSensors));
   }
+  if (linear_rows < 0 || linear_rows > window_size)
+    throw UsageError(fmt::format("linear_rows {} does not fit a window of {}", linear_rows, window_size));
   if (window_size < 2) throw UsageError(fmt::format("window_size {} is below 2", window_size));
   if (out_dim < 0 || out_dim > n_features) {
     throw UsageError(fmt::format("out_dim {} does not fit {} sensors", out_dim, n_features));
@@ -68,6 +70,7 @@ Json MtadGatSettings::to_json() const {
   j["fc_hid_dim"] = fc_hid_dim;
   j["recon_n_layers"] = recon_n_layers;
   j["recon_hid_dim"] = recon_hid_dim;
+  if (linear_rows > 0) j["linear_rows"] = linear_rows;
   j["alpha"] = alpha;
   j["dropout"] = dropout;
   return j;

@@ -53,6 +53,12 @@ std::vector<WeightSpec> mtad_gat_weights(const MtadGatSettings& s) {
     add_gru(out, "recon_model.decoder.rnn", n, n == 0 ? s.gru_hid_dim : s.recon_hid_dim, s.recon_hid_dim);
   }
   add_linear(out, "recon_model.fc", s.recon_hid_dim, o);
+  if (s.linear_rows > 0) {
+    out.push_back({"linear_part.low", {k}, WeightSpec::Init::zero, 0});
+    out.push_back({"linear_part.high", {k}, WeightSpec::Init::zero, 0});
+    out.push_back({"linear_part.weight", {o, s.linear_rows * k}, WeightSpec::Init::zero, 0});
+    out.push_back({"linear_part.bias", {o}, WeightSpec::Init::zero, 0});
+  }
   return out;
 }
 

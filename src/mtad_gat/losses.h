@@ -19,8 +19,8 @@ inline Losses mtad_gat_losses(TensorBackend& be, const MtadGatSettings& s, const
                               bool aligned, double epsilon) {
   const std::int64_t b = x.size(0);
   const at::Tensor input = aligned ? x : at::cat({x, at::cat({x.narrow(1, 1, x.size(1) - 1), y.unsqueeze(1)}, 1)}, 0);
-  const at::Tensor h_end = mtad_gat_encode(be, s, input).h_end;                 // (b or 2b, h)
-  const at::Tensor forecast = mtad_gat_forecast(be, s, h_end.narrow(0, 0, b));  // (b, o)
+  const at::Tensor h_end = mtad_gat_encode(be, s, input).h_end;                    // (b or 2b, h)
+  const at::Tensor forecast = mtad_gat_forecast(be, s, h_end.narrow(0, 0, b), x);  // (b, o)
   const at::Tensor rebuilt = mtad_gat_reconstruct(be, s, aligned ? h_end : h_end.narrow(0, b, b), false);  // (b, w, o)
   at::Tensor target_y = y, target_x = x;
   if (!s.target_dims.empty()) {

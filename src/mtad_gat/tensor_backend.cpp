@@ -79,4 +79,12 @@ at::Tensor TensorBackend::spread_gru(const Array& x, std::int64_t steps, const s
   return gru(x.repeat_interleave(steps, 1).view({x.size(0), steps, x.size(1)}), layer, n);  // (b, w, h)
 }
 
+// Fitted before the training, and no part of it.
+at::Tensor TensorBackend::add_linear_part(const Array& y, const Array& x, std::int64_t rows) {
+  const auto weight = [&](const char* name) { return p_.at(std::string("linear_part.") + name).detach(); };
+  const at::Tensor past = x.narrow(1, x.size(1) - rows, rows);
+  return y + at::linear(at::maximum(at::minimum(past, weight("high")), weight("low")).flatten(1), weight("weight"),
+                        weight("bias"));
+}
+
 }  // namespace anomctl

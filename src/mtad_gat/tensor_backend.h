@@ -50,6 +50,7 @@ class TensorBackend {
     return linear(x, layer + "." + std::to_string(n));
   }
   Array relu(const Array& x) { return at::relu(x); }
+  Array add_linear_part(const Array& y, const Array& x, std::int64_t rows);
   Array dropout(const Array& x) { return training_ && dropout_ > 0 ? at::dropout(x, dropout_, true) : x; }
 
  private:

@@ -39,7 +39,7 @@ class TorchModel : public WindowModel {
                                .to(device_);
       TensorBackend backend(parameters_, 0, false);
       const at::Tensor h_end = mtad_gat_encode(backend, settings_, x).h_end;
-      copy(mtad_gat_forecast(backend, settings_, h_end), out.forecast, from, count);
+      copy(mtad_gat_forecast(backend, settings_, h_end, x), out.forecast, from, count);
       copy(mtad_gat_reconstruct(backend, settings_, h_end, true), out.reconstruction, from, count);
     }
   }

@@ -14,6 +14,9 @@
 //                                                             x[(t * h + j) div w]
 //   linear(x, layer[, n])          (..., in) -> (..., out)    ".weight" (out, in), ".bias"; ".<n>.weight" ...
 //   relu(x), dropout(x)
+//   add_linear_part(y, x, rows)    (b, o), (b, w, k) -> (b, o) y plus a linear forecast from the last rows of x, each sensor
+//                                                             clipped: "linear_part.low", ".high" (k), ".weight"
+//                                                             (o, rows * k), ".bias"
 // Dropout sites (training only): both attention matrices after the softmax, each hidden ReLU of the forecaster, between
 // GRU layers.
 #pragma once
@@ -55,13 +58,16 @@ Encoded<Backend> mtad_gat_encode(Backend& be, const MtadGatSettings& s, const ty
   return {std::move(conv), std::move(h_feat), std::move(h_temp), std::move(h_end)};
 }
 
-// (b, h) -> (b, o): the row after the window.
+// (b, h), and the windows (b, w, k) themselves -> (b, o): the row after each. With linear_rows a linear forecast that the
+// network corrects.
 template <class Backend>
-typename Backend::Array mtad_gat_forecast(Backend& be, const MtadGatSettings& s, const typename Backend::Array& h_end) {
+typename Backend::Array mtad_gat_forecast(Backend& be, const MtadGatSettings& s, const typename Backend::Array& h_end,
+                                          const typename Backend::Array& x) {
   constexpr auto layers = "forecasting_model.layers";
   auto y = be.dropout(be.relu(be.linear(h_end, layers, 0)));
   for (std::int64_t i = 1; i < s.fc_n_layers; ++i) y = be.dropout(be.relu(be.linear(y, layers, i)));
-  return be.linear(y, layers, s.fc_n_layers);
+  y = be.linear(y, layers, s.fc_n_layers);
+  return s.linear_rows > 0 ? be.add_linear_part(y, x, s.linear_rows) : y;
 }
 
 // (b, h) -> (b, w, o), or with last_only (b, o): the window itself.

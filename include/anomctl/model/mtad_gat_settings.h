@@ -22,8 +22,9 @@ struct MtadGatSettings {
   std::int64_t gru_n_layers = 1, gru_hid_dim = 150;
   std::int64_t fc_n_layers = 3, fc_hid_dim = 150;
   std::int64_t recon_n_layers = 1, recon_hid_dim = 150;
-  double alpha = 0.2;    // negative slope of LeakyReLU
-  double dropout = 0.2;  // training only
+  std::int64_t linear_rows = 0;  // of the window's last rows, for a linear forecast that the network corrects; 0: none
+  double alpha = 0.2;            // negative slope of LeakyReLU
+  double dropout = 0.2;          // training only
 
   static void fields(auto& self, auto&& field) {
     field("window_size", self.window_size, "rows a window", Between{2, 10'000});
@@ -40,6 +41,10 @@ struct MtadGatSettings {
     field("fc_hid_dim", self.fc_hid_dim, "units a hidden layer of the forecaster", Between{1, 4096});
     field("recon_n_layers", self.recon_n_layers, "layers of the reconstruction GRU", Between{1, 8});
     field("recon_hid_dim", self.recon_hid_dim, "units of the reconstruction GRU", Between{1, 4096});
+    field("linear_rows", self.linear_rows,
+          "last rows of the window for a linear forecast, fitted first, that the network corrects as far as held-out "
+          "rows bear it out; 0: the network alone",
+          Between{0, 32});
     field("alpha", self.alpha, "negative slope of the attention's LeakyReLU", Between{0, 1});
     field("dropout", self.dropout, "dropout while training", Between{0, 0.95});
   }

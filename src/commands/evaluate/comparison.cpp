@@ -13,6 +13,7 @@
 #include "anomctl/detection/range_metrics.h"
 #include "anomctl/detection/replay.h"
 #include "anomctl/model/cheap_detectors.h"
+#include "anomctl/model/linear_part.h"
 #include "anomctl/model/mtad_gat_network.h"
 #include "commands/evaluate/eval_view.h"
 #include "commands/train_work/train_rows.h"
@@ -95,7 +96,7 @@ class Comparison {
     return kNames[m];
   }
 
-  // MTAD-GAT by itself, and with the weights that its training began with.
+  // MTAD-GAT by itself, without what its network learnt, and with the weights that the training began with.
   void of_network() {
     const Bundle& b = *in_.bundle;
     if (b.weights.empty()) return;
@@ -106,20 +107,25 @@ class Comparison {
       auto [train, eval] = passes(alone, *open_window_model(*alone, 0));
       add("MTAD-GAT (silent here)", "network", std::move(train.score), std::move(eval.score));
     }
-    alone->weights = initial_weights(b.settings, in_.seed);
-    const auto untrained = open_window_model(*alone, 0);
-    if (b.score.kind != "reference") {
+    if (b.settings.linear_rows > 0) with_weights(*alone, linear_part_alone(b.settings, b.weights), kLinearPartAlone);
+    with_weights(*alone, initial_weights(b.settings, in_.seed), kUntrained);
+  }
+  void with_weights(const Bundle& network, TensorMap weights, const char* name) {
+    const auto alone = std::make_shared<Bundle>(network);
+    alone->weights = std::move(weights);
+    const auto model = open_window_model(*alone, 0);
+    if (network.score.kind != "reference") {
       const auto n = static_cast<std::int64_t>(in_.set.train.values.rows());
       const Part held = slice(in_.set.train, n - n / 10 - 1, n - 1);
       try {
-        alone->score = fit_score(b.score, held_out_errors(alone, *untrained, held));
+        alone->score = fit_score(network.score, held_out_errors(alone, *model, held));
       } catch (const Error& error) {
-        log_warning("MTAD-GAT untrained is not compared: {}", error.what());
+        log_warning("{} is not compared: {}", name, error.what());
         return;
       }
     }
-    auto [train, eval] = passes(alone, *untrained);
-    add("MTAD-GAT untrained", "network", std::move(train.score), std::move(eval.score));
+    auto [train, eval] = passes(alone, *model);
+    add(name, "network", std::move(train.score), std::move(eval.score));
   }
 
   void of_cheap_detectors() {

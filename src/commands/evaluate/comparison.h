@@ -37,6 +37,9 @@ struct ComparisonInput {
   std::uint64_t seed = 0;
 };
 
+inline constexpr const char* kUntrained = "MTAD-GAT untrained";
+inline constexpr const char* kLinearPartAlone = "MTAD-GAT's linear part alone";
+
 // Best PR-AUC first. Empty where no row is labelled.
 std::vector<ComparedDetector> compare(const ComparisonInput& input, Progress& progress, std::stop_token stop);
 Json to_json(const std::vector<ComparedDetector>& detectors);

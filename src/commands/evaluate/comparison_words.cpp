@@ -55,13 +55,17 @@ std::string judgement_in_words(const std::vector<ComparedDetector>& all) {
                                 : fmt::format(" The {} does better: {:.3f}.", simpler->name, theirs);
   }
   const auto* trained = best_of(all, [](const auto& d) {
-    return d.name.find("MTAD-GAT") != std::string::npos && d.name != "MTAD-GAT untrained";
+    return d.name.find("MTAD-GAT") != std::string::npos && d.name != kUntrained && d.name != kLinearPartAlone;
   });
-  const auto* untrained = best_of(all, [](const auto& d) { return d.name == "MTAD-GAT untrained"; });
-  if (trained != nullptr && untrained != nullptr)
-    text += fmt::format(" MTAD-GAT's training {}: {:.3f}, untrained {:.3f}.",
-                        ranking(*trained) > ranking(*untrained) + 0.02 ? "shows" : "does not show here",
-                        ranking(*trained), ranking(*untrained));
+  const auto* untrained = best_of(all, [](const auto& d) { return d.name == kUntrained; });
+  const auto* linear = best_of(all, [](const auto& d) { return d.name == kLinearPartAlone; });
+  if (trained != nullptr && untrained != nullptr) {
+    const double base = std::max(ranking(*untrained), linear != nullptr ? ranking(*linear) : 0.0);
+    text += fmt::format(" MTAD-GAT's training {}: {:.3f}, untrained {:.3f}{}.",
+                        ranking(*trained) > base + 0.02 ? "shows" : "does not show here", ranking(*trained),
+                        ranking(*untrained),
+                        linear != nullptr ? fmt::format(", its linear part alone {:.3f}", ranking(*linear)) : "");
+  }
   return text;
 }
 

@@ -166,6 +166,21 @@ NativeBackend::Array NativeBackend::linear(const Array& x, std::string_view laye
   return out;
 }
 
+NativeBackend::Array NativeBackend::add_linear_part(const Array& y, const Array& x, std::int64_t rows) {
+  const PackedLinear& l = w_.linear_part;
+  const auto first = x.steps - static_cast<std::size_t>(rows);
+  float* past = arena_.take(l.in);
+  float* forecast = arena_.take(l.ld);
+  for (std::size_t b = 0; b < x.batch; ++b) {
+    for (std::size_t t = first; t < x.steps; ++t)
+      for (std::size_t i = 0; i < x.width; ++i)
+        past[(t - first) * x.width + i] = std::max(std::min(x.row(b, t)[i], w_.high[i]), w_.low[i]);
+    k_.product(1, l.ld, l.in, past, l.in, l.weights.data(), l.ld, l.bias.data(), forecast, l.ld);
+    for (std::size_t i = 0; i < y.width; ++i) y.row(b, 0)[i] += forecast[i];
+  }
+  return y;
+}
+
 NativeBackend::Array NativeBackend::relu(const Array& x) {
   k_.relu(x.batch * x.steps * x.ld, x.data);
   return x;

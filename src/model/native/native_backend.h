@@ -51,6 +51,7 @@ class NativeBackend {
   Array spread_gru(const Array& x, std::int64_t steps, std::string_view layer, std::int64_t n);
   Array linear(const Array& x, std::string_view layer, std::int64_t n = 0);
   Array relu(const Array& x);
+  Array add_linear_part(const Array& y, const Array& x, std::int64_t rows);
   Array dropout(const Array& x) { return x; }
 
  private:

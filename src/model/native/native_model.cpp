@@ -34,8 +34,9 @@ class NativeModel : public WindowModel {
     const std::size_t size = shape_.window * shape_.sensors;
     in_chunks(n, out, [&](NativeBackend& be, std::size_t from, std::size_t count) {
       be.reset();
-      const auto h_end = mtad_gat_encode(be, weights_.settings, be.input(windows.data() + from * size, count)).h_end;
-      copy(mtad_gat_forecast(be, weights_.settings, h_end), out.forecast, from);
+      const auto x = be.input(windows.data() + from * size, count);
+      const auto h_end = mtad_gat_encode(be, weights_.settings, x).h_end;
+      copy(mtad_gat_forecast(be, weights_.settings, h_end, x), out.forecast, from);
       copy(mtad_gat_reconstruct(be, weights_.settings, h_end, true), out.reconstruction, from);
     });
   }
@@ -54,7 +55,7 @@ class NativeModel : public WindowModel {
       const auto h_end = mtad_gat_encode(be, weights_.settings, be.input(passes, 2 * count)).h_end;
       auto half = h_end;
       half.batch = count;
-      copy(mtad_gat_forecast(be, weights_.settings, half), out.forecast, from);
+      copy(mtad_gat_forecast(be, weights_.settings, half, be.input(passes, count)), out.forecast, from);
       half.data = h_end.row(count, 0);
       copy(mtad_gat_reconstruct(be, weights_.settings, half, true), out.reconstruction, from);
     });
@@ -136,13 +137,14 @@ NativeTrace trace_native_model(const MtadGatSettings& settings, const TensorMap&
   const Kernels& chosen = options.kernels != nullptr ? *options.kernels : kernels();
   const PackedWeights packed = pack_weights(settings, weights, chosen);
   NativeBackend be(packed, chosen);
-  const auto encoded = mtad_gat_encode(be, settings, be.input(windows.data(), batch));
+  const auto x = be.input(windows.data(), batch);
+  const auto encoded = mtad_gat_encode(be, settings, x);
   NativeTrace trace;
   trace.conv = unpadded(encoded.conv);
   trace.h_feat = unpadded(encoded.h_feat);
   trace.h_temp = unpadded(encoded.h_temp);
   trace.h_end = unpadded(encoded.h_end);
-  trace.forecast = unpadded(mtad_gat_forecast(be, settings, encoded.h_end));
+  trace.forecast = unpadded(mtad_gat_forecast(be, settings, encoded.h_end, x));
   trace.reconstruction = unpadded(mtad_gat_reconstruct(be, settings, encoded.h_end, false));
   return trace;
 }

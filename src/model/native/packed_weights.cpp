@@ -201,6 +201,11 @@ PackedWeights pack_weights(const MtadGatSettings& settings, const TensorMap& wei
   for (std::int64_t i = 0; i <= settings.fc_n_layers; ++i)
     p.linear["forecasting_model.layers"].push_back(packer.linear(fmt::format("forecasting_model.layers.{}", i)));
   p.linear["recon_model.fc"].push_back(packer.linear("recon_model.fc"));
+  if (settings.linear_rows > 0) {
+    p.linear_part = packer.linear("linear_part");
+    p.low = weights.at("linear_part.low").values;
+    p.high = weights.at("linear_part.high").values;
+  }
   p.spread = packer.spread(p.gru["recon_model.decoder.rnn"].front());
   return p;
 }

@@ -66,7 +66,9 @@ struct PackedWeights {
   PackedAttention sensors, time;
   std::map<std::string, std::vector<PackedLinear>, std::less<>> linear;  // by name and number
   std::map<std::string, std::vector<PackedGru>, std::less<>> gru;
-  SpreadInput spread;  // of the reconstruction's first layer
+  SpreadInput spread;            // of the reconstruction's first layer
+  PackedLinear linear_part;      // linear_rows * k -> o
+  std::vector<float> low, high;  // k, of its inputs
 };
 
 // Requires weights that check_weights has passed.

@@ -14,6 +14,7 @@
 
 #include "anomctl/core/error.h"
 #include "anomctl/model/relation_network.h"
+#include "model/gate.h"
 
 namespace anomctl {
 namespace {
@@ -23,9 +24,8 @@ constexpr double kStopShare = 0.15;  // of each segment of the training rows, it
 constexpr std::size_t kStopSegments = 4;
 constexpr double kWeightDecay = 0.1;  // decoupled (Loshchilov and Hutter 2019): slow sensors invite chance relations
 constexpr std::size_t kRowsAnEpoch = 8192;  // drawn anew each epoch, so that long data sets cost no more
-constexpr std::size_t kChunks = 4;       // a batch is always summed in four parts, so that threads do not change a bit
-constexpr std::size_t kGateBlocks = 12;  // for the gates' standard errors
-constexpr double kLeastGain = 1e-4;      // of the stopping loss
+constexpr std::size_t kChunks = 4;   // a batch is always summed in four parts, so that threads do not change a bit
+constexpr double kLeastGain = 1e-4;  // of the stopping loss
 
 struct Rows {
   const Matrix<float>& inputs;
@@ -174,25 +174,7 @@ void judge(RelationNetwork& n, const Rows& rows, std::span<const std::int64_t> h
     const auto pair = [&](std::size_t r) {
       return std::pair<double, double>(predicted(r, i), target_of(rows, held[r], i));
     };
-    double cross = 0, square = 0;
-    for (std::size_t r = 0; r < held.size(); ++r) {
-      const auto [g, y] = pair(r);
-      cross += g * y;
-      square += g * g;
-    }
-    if (square > 1e-9) {
-      const double slope = cross / square;
-      double variance = 0;
-      for (std::size_t b = 0; b < kGateBlocks; ++b) {
-        double block = 0;
-        for (std::size_t r = held.size() * b / kGateBlocks; r < held.size() * (b + 1) / kGateBlocks; ++r) {
-          const auto [g, y] = pair(r);
-          block += g * y - slope * g * g;
-        }
-        variance += block * block;
-      }
-      n.gate[i] = std::clamp(slope - 2 * std::sqrt(variance) / square, 0.0, 1.0);
-    }
+    n.gate[i] = held_out_gate(held.size(), pair);
     double sensor_before = 0, sensor_after = 0;
     for (std::size_t r = 0; r < held.size(); ++r) {
       const auto [g, y] = pair(r);

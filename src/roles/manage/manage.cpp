@@ -218,9 +218,7 @@ class Manager {
   }
   void tell_dropped() {
     if (outbox_.notices_at_risk() > 0 && !std::exchange(told_at_risk_, true))
-      log_warning(
-          "alerts that wait for webhooks or commands are more than spool-megabytes: the oldest are no longer on disk, "
-          "an end before they are delivered loses them");
+      log_warning("more alerts wait for webhooks or commands than spool-megabytes: an end now loses the oldest");
     if (dropped() == told_dropped_) return;
     log_warning("{} readings and verdicts that waited were dropped: there is more than spool-megabytes",
                 dropped() - told_dropped_);

@@ -1,8 +1,12 @@
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <limits>
+#include <random>
 
 #include "anomctl/core/error.h"
+#include "anomctl/model/mtad_gat_network.h"
+#include "anomctl/model/native_model.h"
 #include "mtad_gat/adam.h"
 #include "mtad_gat/losses.h"
 #include "mtad_gat/torch_trainer.h"
@@ -30,12 +34,14 @@ void check_case(const golden::Case& c) {
   {
     const at::NoGradGuard no_gradient;
     TensorBackend backend(parameters, 0, false);
-    const auto encoded = mtad_gat_encode(backend, c.settings, tensor_of(c.vectors.at("batch0.x")));
+    const at::Tensor x = tensor_of(c.vectors.at("batch0.x"));
+    const auto encoded = mtad_gat_encode(backend, c.settings, x);
     CHECK(largest_difference(encoded.conv, c.vectors.at("fwd.conv_out")) < 2e-6);
     CHECK(largest_difference(encoded.h_feat, c.vectors.at("fwd.h_feat")) < 2e-6);
     CHECK(largest_difference(encoded.h_temp, c.vectors.at("fwd.h_temp")) < 2e-6);
     CHECK(largest_difference(encoded.h_end, c.vectors.at("fwd.h_end")) < 2e-6);
-    CHECK(largest_difference(mtad_gat_forecast(backend, c.settings, encoded.h_end), c.vectors.at("fwd.preds")) < 2e-6);
+    CHECK(largest_difference(mtad_gat_forecast(backend, c.settings, encoded.h_end, x), c.vectors.at("fwd.preds")) <
+          2e-6);
     CHECK(largest_difference(mtad_gat_reconstruct(backend, c.settings, encoded.h_end, false),
                              c.vectors.at("fwd.recons")) < 2e-6);
   }
@@ -213,4 +219,35 @@ TEST_CASE("libtorch's model gives the native engine's outputs") {
   const Tensor& expected = c.vectors.at("fwd.preds");
   for (std::size_t i = 0; i < expected.values.size(); ++i)
     CHECK(std::fabs(e.forecast.values()[i] - expected.values[i]) < 2e-6F);
+}
+
+TEST_CASE("with a linear part libtorch's model gives the native engine's outputs, and training leaves it as it is") {
+  MtadGatSettings s = small();
+  s.linear_rows = 2;
+  TensorMap weights = initial_weights(s, 3);
+  std::mt19937 random(5);
+  std::normal_distribution<float> noise;
+  for (auto& [name, tensor] : weights)
+    if (name.starts_with("linear_part.")) std::ranges::generate(tensor.values, [&] { return noise(random); });
+  std::ranges::fill(weights.at("linear_part.low").values, -1.0F);
+  std::ranges::fill(weights.at("linear_part.high").values, 1.0F);
+  const std::size_t size = static_cast<std::size_t>(s.window_size * s.n_features);
+  std::vector<float> windows(3 * size);
+  std::ranges::generate(windows, [&] { return noise(random); });
+  Expectation ours, theirs;
+  make_native_model(s, weights)->expect(windows, 3, ours);
+  TorchTrainer().make_model(s, weights, "cpu")->expect(windows, 3, theirs);
+  for (std::size_t i = 0; i < ours.forecast.values().size(); ++i)
+    CHECK(std::fabs(ours.forecast.values()[i] - theirs.forecast.values()[i]) < 5e-6F);
+
+  Parameters parameters = make_parameters(weights, at::kCPU);
+  Adam adam(parameters);
+  const at::Tensor x = at::randn({4, s.window_size, s.n_features}), y = at::randn({4, s.n_features});
+  TensorBackend backend(parameters, 0, true);
+  const Losses l = mtad_gat_losses(backend, s, x, y, true, 1e-12);
+  (l.forecast + l.reconstruction).backward();
+  adam.step(0.1);
+  const TensorMap after = to_tensor_map(parameters);
+  for (const auto& [name, tensor] : weights)
+    CHECK((after.at(name).values == tensor.values) == name.starts_with("linear_part."));
 }
