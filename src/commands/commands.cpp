@@ -6,6 +6,7 @@
 #include "commands/create_datasets.h"
 #include "commands/demo.h"
 #include "commands/doctor.h"
+#include "commands/drill.h"
 #include "commands/evaluate.h"
 #include "commands/generate.h"
 #include "commands/health.h"
@@ -32,6 +33,7 @@ const std::vector<CommandSpec>& all_commands() {
       create_datasets_command(),
       train_command(),
       evaluate_command(),
+      drill_command(),
       score_command(),
       models_import_command(),
       models_list_command(),

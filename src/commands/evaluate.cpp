@@ -9,6 +9,7 @@
 #include "anomctl/detection/bundle.h"
 #include "anomctl/registry/run_bundle.h"
 #include "commands/bounds.h"
+#include "commands/data_set_choice.h"
 #include "commands/evaluate/causes.h"
 #include "commands/evaluate/comparison.h"
 #include "commands/evaluate/evaluation.h"
@@ -22,17 +23,6 @@ namespace {
 
 constexpr const char* kEvaluationFolder =
     "evaluation";  // in a run's artifacts, and without a run in the working folder
-constexpr const char* kExperimentEnd = "_training";
-
-fs::path data_set_folder(const EvaluateOptions& options, const BundleChoice& choice) {
-  if (options.dataset.empty() && choice.run) {
-    std::string name = choice.run->experiment;
-    if (const auto param = choice.run->params.find("dataset"); param != choice.run->params.end()) name = param->second;
-    if (name.ends_with(kExperimentEnd)) name.resize(name.size() - std::string(kExperimentEnd).size());
-    if (fs::exists(options.datasets_dir / name / "eval.csv")) return options.datasets_dir / name;
-  }
-  return find_data_set(options.datasets_dir, options.dataset);
-}
 
 // Where the latest run is looked for: among those of the data set, if it has any.
 std::string experiment_of(const EvaluateOptions& options) {
@@ -41,17 +31,6 @@ std::string experiment_of(const EvaluateOptions& options) {
   if (options.run.starts_with('-')) return experiment;
   if (!options.run.empty() || open_run_store(options.tracking)->list(experiment).empty()) return "";
   return experiment;
-}
-
-void check_columns(const Bundle& bundle, const DataSet& set) {
-  if (bundle.columns.size() != set.columns.size())
-    throw input_error(fmt::format("data set {} has {} columns, the bundle {} was trained on {}", set.folder.string(),
-                                  set.columns.size(), bundle.name, bundle.columns.size()));
-  if (!set.has_meta) return;
-  for (std::size_t c = 0; c < set.columns.size(); ++c)
-    if (bundle.columns[c].name != set.columns[c].name && bundle.columns[c].name != "c" + std::to_string(c))
-      throw input_error(fmt::format("column {} of data set {} is '{}', of the bundle {} '{}'", c + 1,
-                                    set.folder.string(), set.columns[c].name, bundle.name, bundle.columns[c].name));
 }
 
 // The bundle with what the options say about its score.
@@ -234,7 +213,7 @@ int evaluate(const EvaluateOptions& options, Context& context) {
   const auto experiment = experiment_of(options);
   const auto choice = choose_bundle(options.bundle, options.run, options.tracking, experiment);
   const auto original = load_bundle(choice.folder);
-  const auto set = load_data_set(data_set_folder(options, choice));
+  const auto set = load_data_set(data_set_folder(options.datasets_dir, options.dataset, choice));
   check_columns(original, set);
   log_info("judging data set {} with {} {}", set.name, choice.run ? "run" : "bundle",
            choice.run ? choice.run->name : choice.folder.string());

@@ -67,8 +67,7 @@ void fit_linear_part(const MtadGatSettings& settings, const Matrix<float>& rows,
     return (values.cast<double>() - scale.mean).cwiseQuotient(scale.deviation);
   };
   for (const std::int64_t start : starts) {
-    for (std::int64_t t = 0; t < p; ++t)
-      x.segment(t * k, k) = z(start + w - p + t).cwiseMax(-kClip).cwiseMin(kClip);
+    for (std::int64_t t = 0; t < p; ++t) x.segment(t * k, k) = z(start + w - p + t).cwiseMax(-kClip).cwiseMin(kClip);
     const Eigen::VectorXd target = z(start + w);
     for (Eigen::Index i = 0; i < o; ++i) y(i) = target(static_cast<Eigen::Index>(targets[size(i)]));
     gram.selfadjointView<Eigen::Lower>().rankUpdate(x);

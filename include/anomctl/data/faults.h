@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,8 +62,10 @@ class FaultRandom {
 
 class FaultInjector {
  public:
-  // Throws UsageError for a sensor that is no column.
-  FaultInjector(const std::vector<std::string>& columns, std::vector<FaultSpec> faults, std::uint64_t seed = 1);
+  // `deviations`: of the columns, to count sizes in instead of those of the rows so far (empty). Throws UsageError for a
+  // sensor that is no column.
+  FaultInjector(const std::vector<std::string>& columns, std::vector<FaultSpec> faults, std::uint64_t seed = 1,
+                std::span<const double> deviations = {});
   // Changes the row where a fault is on: its values, of a clock its clock_skew. Rows come in order of time.
   void apply(Row& row);
   const std::vector<InjectedFault>& truth() const { return truth_; }
@@ -74,6 +77,7 @@ class FaultInjector {
     bool begun = false;
     double held = 0, largest = 0;                     // stuck; out_of_range: without sign
     double count = 0, mean = 0, squares = 0;          // of the sensor so far
+    double deviation = 0;                             // known beforehand; else 0
     std::deque<std::pair<Nanoseconds, double>> past;  // phase, replay
   };
   bool begin(State& state, Nanoseconds time, Nanoseconds now);

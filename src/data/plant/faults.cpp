@@ -119,12 +119,14 @@ double FaultRandom::normal() {  // Box and Muller; the second of the pair is not
   return radius * std::cos(2 * std::numbers::pi * uniform());
 }
 
-FaultInjector::FaultInjector(const std::vector<std::string>& columns, std::vector<FaultSpec> faults, std::uint64_t seed)
+FaultInjector::FaultInjector(const std::vector<std::string>& columns, std::vector<FaultSpec> faults, std::uint64_t seed,
+                             std::span<const double> deviations)
     : random_(seed ^ 0xFA017ULL) {
   for (FaultSpec& fault : faults) {
     State state;
     if (fault.kind != FaultKind::clock_skew) state.column = column_index(columns, fault.sensor, "fault");
     if (fault.size == 0) fault.size = facts(fault.kind).size;
+    if (!deviations.empty()) state.deviation = deviations[state.column];
     state.fault = std::move(fault);
     states_.push_back(std::move(state));
   }
@@ -132,7 +134,9 @@ FaultInjector::FaultInjector(const std::vector<std::string>& columns, std::vecto
 
 double FaultInjector::faulty(State& state, double value, Nanoseconds time, Nanoseconds since) {
   const FaultSpec& fault = state.fault;
-  const double deviation = state.count > 1 ? std::sqrt(state.squares / state.count) : 0;
+  const double deviation = state.deviation > 0 ? state.deviation
+                           : state.count > 1   ? std::sqrt(state.squares / state.count)
+                                               : 0;
   // A sensor that has not moved so far has no deviation to count in: a hundredth of its value stands in.
   const double unit = deviation > 0 ? deviation : std::max(std::fabs(value) * 0.01, 1e-6);
   const double share = static_cast<double>(since) / static_cast<double>(fault.length.ns);
