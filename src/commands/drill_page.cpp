@@ -15,11 +15,20 @@ std::string escaped(std::string_view text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -33,7 +42,8 @@ int shade(const DrillCase& c) {
 std::string cell(const DrillCase& c) {
   if (c.tried == 0) return R"(<td class="none" title="the sensor stands still there">&ndash;</td>)";
   std::string title = fmt::format("found in {} of {} places", c.found, c.tried);
-  if (c.found > 0) title += fmt::format(", half of them within {:.0f} rows; named first in {}", c.delay_rows + 1, c.named);
+  if (c.found > 0)
+    title += fmt::format(", half of them within {:.0f} rows; named first in {}", c.delay_rows + 1, c.named);
   return fmt::format(R"(<td class="f{}" title="{}">{}/{}</td>)", shade(c), title, c.found, c.tried);
 }
 

@@ -12,7 +12,7 @@
 namespace anomctl {
 namespace {
 
-constexpr std::int64_t kSettleRows = 50;   // after warm-up, for what is smoothed
+constexpr std::int64_t kSettleRows = 50;    // after warm-up, for what is smoothed
 constexpr std::int64_t kReplayFaults = 10;  // a replayed course is so many faults old, where rows allow
 constexpr std::int64_t kTriesAPlace = 4;
 
@@ -52,8 +52,8 @@ class Driller {
 
   // Lead rows and places; throws where there is none.
   void find_places(const std::vector<std::uint8_t>& normal, std::stop_token stop, Drill& drill) {
-    const std::int64_t warm = std::max(bundle_.settings.window_size,
-                                       bundle_.panel ? static_cast<std::int64_t>(bundle_.panel->warm_up) : 0);
+    const std::int64_t warm =
+        std::max(bundle_.settings.window_size, bundle_.panel ? static_cast<std::int64_t>(bundle_.panel->warm_up) : 0);
     const std::int64_t least = std::max(warm + kSettleRows, settings_.fault_rows);
     const std::vector<RowRange> stretches = normal_stretches(part_, normal);
     std::int64_t longest = 0;
@@ -83,8 +83,8 @@ class Driller {
     }
     drill.places = static_cast<std::int64_t>(places_.size());
     if (places_.empty() && !stop.stop_requested())
-      throw input_error(fmt::format("there were alerts, or the asset was idle, at all {} places tried in the normal rows",
-                                    drill.loud));
+      throw input_error(fmt::format(
+          "there were alerts, or the asset was idle, at all {} places tried in the normal rows", drill.loud));
   }
 
   DrillCase run(std::size_t sensor, FaultKind kind, double size) {
@@ -92,8 +92,8 @@ class Driller {
     std::vector<double> delays;
     for (const Place& place : places_) {
       detector_.restore(place.before);
-      FaultInjector injector(names_, {fault(sensor, kind, size)}, settings_.seed + static_cast<std::uint64_t>(place.first),
-                             deviations_);
+      FaultInjector injector(names_, {fault(sensor, kind, size)},
+                             settings_.seed + static_cast<std::uint64_t>(place.first), deviations_);
       // What a replayed sensor showed, and a stuck one last.
       for (std::int64_t r = place.first - lead_; r < place.first; ++r) {
         Row row = row_at(r, place.first - lead_);
@@ -193,8 +193,8 @@ bool has_size(FaultKind kind) {
     case FaultKind::dead:
       return false;
     default:
-      throw UsageError(fmt::format("a drill knows offset, drift, noise, spike, stuck, replay and dead, not {}",
-                                   fault_name(kind)));
+      throw UsageError(
+          fmt::format("a drill knows offset, drift, noise, spike, stuck, replay and dead, not {}", fault_name(kind)));
   }
 }
 

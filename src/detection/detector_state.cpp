@@ -41,7 +41,7 @@ Detector::State::State(std::shared_ptr<const Bundle> b, std::shared_ptr<const Wi
       intake(intake_settings(*bundle, options), bundle->scaler, sensor_faults(*bundle, options)),
       forecast(targets.size()),
       missing(targets.size()),
-      smoothing(bundle->score.smoothing, targets.size()),
+      smoothing(bundle->score.smoothing, targets.size(), bundle->score.usual),
       episodes(options.episodes, options.asset, bundle->name),
       faults(options.asset, bundle->name, bundle->columns, options.episodes.off_rows) {
   if (bundle->panel != nullptr)

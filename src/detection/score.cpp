@@ -78,6 +78,19 @@ void fit_whitening(ScoreSettings& settings, const HeldOutErrors& errors, double 
   settings.whitening = whitening_matrix(e);
 }
 
+double mean_total(const ScoreSettings& settings, const HeldOutErrors& errors) {
+  std::vector<double> parts(errors.actual.cols());
+  double sum = 0, n = 0;
+  for (std::size_t r = 0; r < errors.actual.rows(); ++r) {
+    contributions(settings, errors.forecast.row(r), errors.reconstruction.row(r), errors.actual.row(r), {}, parts);
+    const double total = total_score(settings, parts);
+    if (!std::isfinite(total)) continue;
+    sum += total;
+    ++n;
+  }
+  return n > 0 ? sum / n : 0;
+}
+
 std::vector<double> checked(const Json& json, const char* key, std::size_t wanted, bool positive) {
   std::vector<double> values = doubles(json.at(key));
   if (values.size() != wanted) {
@@ -105,6 +118,7 @@ Json ScoreSettings::to_json() const {
   json["kind"] = kind;
   json["gamma"] = gamma;
   json["smoothing"] = smoothing;
+  if (usual) json["usual"] = *usual;
   if (kind != "reference") {
     json["forecast_center"] = forecast_center;
     json["forecast_spread"] = forecast_spread;
@@ -130,6 +144,10 @@ ScoreSettings ScoreSettings::from_json(const Json& json, std::size_t targets) {
     throw input_error(fmt::format("score.gamma is {}", settings.gamma));
   if (!(settings.smoothing >= 0 && settings.smoothing <= 1)) {
     throw input_error(fmt::format("score.smoothing is {}, it lies between 0 and 1", settings.smoothing));
+  }
+  if (const Json* usual = json.find("usual"); usual != nullptr && !usual->is_null()) {
+    settings.usual = usual->as_double();
+    if (!std::isfinite(*settings.usual)) throw input_error(fmt::format("score.usual is {}", *settings.usual));
   }
   if (is_smooth(settings)) {
     settings.forecast_center = checked(json, "forecast_center", targets, false);
@@ -193,6 +211,7 @@ ScoreSettings fit_score(ScoreSettings settings, const HeldOutErrors& errors, dou
   const std::size_t targets = errors.actual.cols();
   if (settings.kind == "whitened") {
     fit_whitening(settings, errors, floor);
+    settings.usual = mean_total(settings, errors);
     return settings;
   }
   const auto fit = [&](const Matrix<float>& expected, std::vector<double>& center, std::vector<double>& spread) {
@@ -206,14 +225,18 @@ ScoreSettings fit_score(ScoreSettings settings, const HeldOutErrors& errors, dou
   };
   fit(errors.forecast, settings.forecast_center, settings.forecast_spread);
   fit(errors.reconstruction, settings.reconstruction_center, settings.reconstruction_spread);
+  settings.usual = mean_total(settings, errors);
   return settings;
 }
 
-Smoothing::Smoothing(double lambda, std::size_t targets)
-    : keep_(lambda > 0 ? 1 - lambda : 0), contribution_(targets, 0.0) {}
+Smoothing::Smoothing(double lambda, std::size_t targets, std::optional<double> usual)
+    : keep_(lambda > 0 ? 1 - lambda : 0), usual_(usual), contribution_(targets, 0.0) {
+  restart();
+}
 
 void Smoothing::restart() {
-  total_ = weight_ = 0;
+  weight_ = usual_ && keep_ > 0 ? 1 / (1 - keep_) : 0;  // what it tends to
+  total_ = weight_ * usual_.value_or(0);
   std::fill(contribution_.begin(), contribution_.end(), 0.0);
 }
 

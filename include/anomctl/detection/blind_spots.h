@@ -27,7 +27,7 @@ struct DrillSettings {
 struct DrillCase {
   std::size_t sensor = 0;  // column
   FaultKind kind = FaultKind::offset;
-  double size = 0;  // 0: the kind has none
+  double size = 0;         // 0: the kind has none
   std::int64_t tried = 0;  // places where it changed a value: a sensor that stands still cannot be stuck
   std::int64_t found = 0;
   std::int64_t named = 0;  // of those found: the alert named this sensor first
@@ -37,8 +37,8 @@ struct DrillCase {
 struct Drill {
   std::vector<DrillCase> cases;  // by sensor, kind, size
   std::int64_t places = 0;
-  std::int64_t loud = 0;         // places left out, for there was an alert without any fault, or the asset was idle
-  std::int64_t lead_rows = 0;    // before each fault
+  std::int64_t loud = 0;       // places left out, for there was an alert without any fault, or the asset was idle
+  std::int64_t lead_rows = 0;  // before each fault
 };
 
 // Whether faults of this kind come in sizes of standard deviations; throws UsageError for kinds that cannot be drilled.

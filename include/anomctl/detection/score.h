@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,9 +22,10 @@ struct ScoreSettings {
   // their centre, over their spread, held in [0, clip]; contribution (forecast's + gamma reconstruction's) / (1 + gamma),
   // total log(1 + sum). reference: the same of the plain sizes in scaled units, total their sum.
   std::string kind = "whitened";
-  double gamma = 1;        // weight of the reconstruction
-  double smoothing = 0.1;  // lambda of an EWMA over the totals of successive rows, 0: none
-  double clip = 20;        // of a normalised error
+  double gamma = 1;             // weight of the reconstruction
+  double smoothing = 0.1;       // lambda of an EWMA over the totals of successive rows, 0: none
+  double clip = 20;             // of a normalised error
+  std::optional<double> usual;  // mean total of held-out normal rows, which smoothing begins with; none: with nothing
   std::vector<double> forecast_center,
       forecast_spread;  // o, in scaled units; of errors that are whitened with their sign
   std::vector<double> reconstruction_center, reconstruction_spread;  // o, for "normalised"
@@ -63,15 +65,17 @@ struct HeldOutErrors {
   Matrix<float> forecast, reconstruction, actual;
 };
 
-// `settings` with the normalisation fitted ("normalised"; other kinds are returned as they are). `floor` is the least
+// `settings` with what it takes from held-out rows fitted (of "reference" nothing). `floor` is the least
 // spread of an error in scaled units: it keeps columns that hardly move from outweighing all others. Throws
 // Error(bad_input) for fewer than 2 rows.
 ScoreSettings fit_score(ScoreSettings settings, const HeldOutErrors& errors, double floor = 0.01);
 
-// Exponentially weighted mean with weights that sum to one from the first row on (pandas' adjust=True).
+// Exponentially weighted mean. With `usual` it begins there, as if that had been the total for long, so that the first rows
+// of a run are no more likely than others to be far off; else its weights sum to one from the first row on (pandas'
+// adjust=True).
 class Smoothing {
  public:
-  Smoothing(double lambda, std::size_t targets);
+  Smoothing(double lambda, std::size_t targets, std::optional<double> usual = {});
   void restart();
   // Takes one row in: its total and contributions (NaN contributions leave a sensor's part as it is).
   void push(double total, std::span<const double> contribution);
@@ -88,6 +92,7 @@ class Smoothing {
 
  private:
   double keep_;  // 1 - lambda; 0 where nothing is smoothed
+  std::optional<double> usual_;
   double total_ = 0, weight_ = 0;
   std::vector<double> contribution_;
 };

@@ -104,6 +104,7 @@ TEST_CASE("score settings survive JSON and bad ones are refused") {
   const ScoreSettings settings = fit_score({.kind = kind}, errors);
   const Json json = settings.to_json();
   CHECK(ScoreSettings::from_json(Json::parse(json.dump()), 2).to_json() == json);
+  CHECK(settings.usual.value_or(-1) > 0);
   CHECK_THROWS_WITH(ScoreSettings::from_json(json, 3), Contains("forecast_center has 2 numbers") && Contains("take 3"));
   const auto changed = [&](const char* key, Json value) {
     Json other = json;
@@ -113,6 +114,7 @@ TEST_CASE("score settings survive JSON and bad ones are refused") {
   CHECK_THROWS_AS(ScoreSettings::from_json(changed("kind", "sum"), 2), Error);
   CHECK_THROWS_AS(ScoreSettings::from_json(changed("gamma", -1.0), 2), Error);
   CHECK_THROWS_AS(ScoreSettings::from_json(changed("smoothing", 1.5), 2), Error);
+  CHECK_THROWS_AS(ScoreSettings::from_json(changed("usual", "much"), 2), Error);
   CHECK_THROWS_AS(ScoreSettings::from_json(changed("forecast_spread", std::vector<double>{1, 0}), 2), Error);
   if (kind == "whitened")
     CHECK_THROWS_WITH(ScoreSettings::from_json(changed("whitening", std::vector<double>{1, 0}), 2),
@@ -132,7 +134,15 @@ TEST_CASE("smoothing weighs rows as pandas' ewm(alpha).mean() with adjust") {
   smoothing.restart();
   smoothing.push(7, std::vector<double>{1});
   CHECK(smoothing.total() == 7);
-  Smoothing none(0, 1);
+  Smoothing usual(0.25, 1, 2.0);
+  usual.push(6, std::vector<double>{6});
+  CHECK(usual.total() == Approx(0.75 * 2 + 0.25 * 6));
+  usual.push(6, std::vector<double>{6});
+  usual.restart();
+  usual.push(2, std::vector<double>{2});
+  CHECK(usual.total() == Approx(2));
+  CHECK(Smoothing(0, 1, 2.0).total() == 0);
+  Smoothing none(0, 1, 2.0);
   for (const double total : totals) {
     none.push(total, std::vector<double>{total});
     CHECK(none.total() == total);
