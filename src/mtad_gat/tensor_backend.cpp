@@ -65,16 +65,27 @@ at::Tensor TensorBackend::attend(const Array& nodes, const Attention& attention)
   return watched(at::sigmoid(at::matmul(dropout(at::softmax(watched(e), 2)), nodes)));  // (b, n, m)
 }
 
-at::Tensor TensorBackend::gru(const Array& x, const std::string& layer, std::int64_t n) {
+GruParameters TensorBackend::gru_parameters(const std::string& layer, std::int64_t n) const {
   const std::string l = "_l" + std::to_string(n);
-  const at::Tensor& hidden = p_.at(layer + ".weight_hh" + l);
-  const at::Tensor start = at::zeros({1, x.size(0), hidden.size(1)}, x.options());
-  return watched(std::get<0>(at::gru(
-      x, start, {p_.at(layer + ".weight_ih" + l), hidden, p_.at(layer + ".bias_ih" + l), p_.at(layer + ".bias_hh" + l)},
-      true, 1, 0.0, training_, false, true)));
+  return {p_.at(layer + ".weight_ih" + l), p_.at(layer + ".weight_hh" + l), p_.at(layer + ".bias_ih" + l),
+          p_.at(layer + ".bias_hh" + l)};
+}
+
+at::Tensor TensorBackend::gru(const Array& x, const std::string& layer, std::int64_t n) {
+  const GruParameters p = gru_parameters(layer, n);
+  if (gru_kernels_apply(x)) return watched(gru_of_rows(x, p, GruOutput::all));
+  const at::Tensor start = at::zeros({1, x.size(0), p.weight_hh.size(1)}, x.options());
+  return watched(std::get<0>(at::gru(x, start, {p.weight_ih, p.weight_hh, p.bias_ih, p.bias_hh}, true, 1, 0.0,
+                                     training_, false, true)));
+}
+
+at::Tensor TensorBackend::gru_last(const Array& x, const std::string& layer, std::int64_t n) {
+  if (gru_kernels_apply(x)) return watched(gru_of_rows(x, gru_parameters(layer, n), GruOutput::last));
+  return last_step(gru(x, layer, n));
 }
 
 at::Tensor TensorBackend::spread_gru(const Array& x, std::int64_t steps, const std::string& layer, std::int64_t n) {
+  if (gru_kernels_apply(x)) return watched(gru_of_spread(x, steps, gru_parameters(layer, n), GruOutput::all));
   // Row t, unit j is x[(t * h + j) div steps].
   return gru(x.repeat_interleave(steps, 1).view({x.size(0), steps, x.size(1)}), layer, n);  // (b, w, h)
 }

@@ -12,6 +12,7 @@
 
 #include "anomctl/model/mtad_gat_network.h"
 #include "anomctl/model/tensors.h"
+#include "mtad_gat/gru.h"
 
 namespace anomctl {
 
@@ -41,6 +42,7 @@ class TensorBackend {
   Array attend_time(const Array& x, const Attention& attention) { return attend(x, attention); }
   Array concat(const Array& x, const Array& y, const Array& z) { return at::cat({x, y, z}, 2); }
   Array gru(const Array& x, const std::string& layer, std::int64_t n);
+  Array gru_last(const Array& x, const std::string& layer, std::int64_t n);
   Array last_step(const Array& x) { return x.select(1, x.size(1) - 1); }
   Array spread_gru(const Array& x, std::int64_t steps, const std::string& layer, std::int64_t n);
   Array linear(const Array& x, const std::string& layer) {
@@ -55,6 +57,7 @@ class TensorBackend {
 
  private:
   Array attend(const Array& nodes, const Attention& attention);
+  GruParameters gru_parameters(const std::string& layer, std::int64_t n) const;
   // What a step gave, where the stop token is looked at now and on the way back.
   Array watched(Array x) const;
 

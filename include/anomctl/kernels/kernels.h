@@ -1,7 +1,7 @@
 // Raw maths on plain memory for one thread: skinny matrix products, graph attention, GRU recurrence. Chosen at run time
 // for the CPU. A row's result depends neither on the rows computed beside it nor on its place among them. Rows are
 // padded: a leading dimension ("ld", in floats) that is a multiple of kLanes; what the padding holds reaches only
-// padding, and it may be anything. Not a number stays that.
+// padding, and it may be anything (where it is summed over, in add_dots, it is zero). Not a number stays that.
 // Thread rule: pure functions of their arguments.
 #pragma once
 
@@ -22,6 +22,13 @@ struct Kernels {
   // convolution).
   void (*product)(std::size_t m, std::size_t n, std::size_t k, const float* a, std::size_t lda, const float* b,
                   std::size_t ldb, const float* bias, float* c, std::size_t ldc);
+  // c += a b; c (m, n) += a^T b for a (k, m); n padded. c (m, n) += a b^T for b (n, k), k padded, n small.
+  void (*add_product)(std::size_t m, std::size_t n, std::size_t k, const float* a, std::size_t lda, const float* b,
+                      std::size_t ldb, float* c, std::size_t ldc);
+  void (*add_product_turned)(std::size_t m, std::size_t n, std::size_t k, const float* a, std::size_t lda,
+                             const float* b, std::size_t ldb, float* c, std::size_t ldc);
+  void (*add_dots)(std::size_t m, std::size_t n, std::size_t k, const float* a, std::size_t lda, const float* b,
+                   std::size_t ldb, float* c, std::size_t ldc);
   // Attention logits for training: for i, j < n: out_ij = bias_ij + sum_c a_c leaky(p_ic + q_cj), leaky(z) = max(z,
   // alpha z). p (n, d) with ldp, q (d, n) with ldq, bias (n, n) with ldb or null, out (n, n) with ldo.
   void (*logits)(std::size_t n, std::size_t d, const float* p, std::size_t ldp, const float* q, std::size_t ldq,
@@ -45,6 +52,14 @@ struct Kernels {
   // weights: W_hh transposed, in tiles of `width` units (the last of what is left of ldh), each (units, 3 gates, tile).
   void (*gru_step)(std::size_t rows, std::size_t units, std::size_t ldh, const float* x, const float* weights,
                    const float* bias, const float* h_in, float* h_out);
+  // The same for training. gates (rows, 4 ldh): n | r | z hold the projected inputs and become the gates; the fourth
+  // becomes the recurrence's part of n before r multiplies it.
+  void (*gru_forward)(std::size_t rows, std::size_t units, std::size_t ldh, const float* weights, const float* bias,
+                      const float* h_in, float* gates, float* h_out);
+  // From d_h (rows, ldh), the gradient of h_out: gates become the gradients of what gru_forward found in n | r | z, and of
+  // the fourth; d_h becomes that of h_in but for what comes through W_hh (add d_(r | z | fourth) W_hh). Sums over the
+  // rows are added to d_bias (4 ldh). Padding that is zero stays zero.
+  void (*gru_backward)(std::size_t rows, std::size_t ldh, const float* h_in, float* gates, float* d_h, float* d_bias);
 };
 
 // The widest that this CPU runs, or the one that ANOMCTL_ISA names (portable, avx2, avx512). Throws UsageError when
