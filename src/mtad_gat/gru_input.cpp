@@ -59,9 +59,7 @@ class RowsInput : public GruInput {
                       size(s_.w * ld_));
   }
 
-  Gradients gradients() override {
-    return {d_x_.narrow(2, 0, in_), torch_gates(sum_of_blocks(d_weight_), s_, in_)};
-  }
+  Gradients gradients() override { return {d_x_.narrow(2, 0, in_), torch_gates(sum_of_blocks(d_weight_), s_, in_)}; }
 
  private:
   const float* row(std::int64_t block, std::int64_t t) const {

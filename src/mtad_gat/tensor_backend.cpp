@@ -75,8 +75,8 @@ at::Tensor TensorBackend::gru(const Array& x, const std::string& layer, std::int
   const GruParameters p = gru_parameters(layer, n);
   if (gru_kernels_apply(x)) return watched(gru_of_rows(x, p, GruOutput::all));
   const at::Tensor start = at::zeros({1, x.size(0), p.weight_hh.size(1)}, x.options());
-  return watched(std::get<0>(at::gru(x, start, {p.weight_ih, p.weight_hh, p.bias_ih, p.bias_hh}, true, 1, 0.0,
-                                     training_, false, true)));
+  return watched(std::get<0>(
+      at::gru(x, start, {p.weight_ih, p.weight_hh, p.bias_ih, p.bias_hh}, true, 1, 0.0, training_, false, true)));
 }
 
 at::Tensor TensorBackend::gru_last(const Array& x, const std::string& layer, std::int64_t n) {
