@@ -6,6 +6,7 @@
 
 #include "anomctl/kernels/kernels.h"
 #include "mtad_gat/gru_input.h"
+#include "mtad_gat/window_blocks.h"
 
 namespace anomctl {
 namespace {
@@ -13,10 +14,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
-
 GruShape shape_of(const at::Tensor& x, std::int64_t steps, std::int64_t units) {
-  return {x.size(0), steps == 0 ? x.size(1) : steps, units, static_cast<std::int64_t>(padded(size(units)))};
+  return {x.size(0), steps == 0 ? x.size(1) : steps, units, padded_size(units)};
 }
 
 // W_hh (3 h, h) in the tiles of gru_forward.
@@ -37,14 +36,15 @@ at::Tensor padded_rows(const at::Tensor& weight, const GruShape& s) {
   return out.view({3 * s.ldh, s.ldh});
 }
 
-// What the way back needs: a block's steps together, each of kGruBlock rows.
+// What the way back needs: a block's steps together, each of kBlockWindows rows.
 struct Kept {
-  at::Tensor gates, hidden;  // (blocks, w, kGruBlock, 4 ldh), (blocks, w + 1, kGruBlock, ldh): hidden[0] is zero
+  at::Tensor gates,
+      hidden;  // (blocks, w, kBlockWindows, 4 ldh), (blocks, w + 1, kBlockWindows, ldh): hidden[0] is zero
 };
 
 Kept memory(const GruShape& s, bool keep, const at::TensorOptions& options) {
-  return {at::empty({s.blocks(), keep ? s.w : 1, kGruBlock, 4 * s.ldh}, options),
-          at::empty({s.blocks(), keep ? s.w + 1 : 2, kGruBlock, s.ldh}, options)};
+  return {at::empty({blocks_of(s.b), keep ? s.w : 1, kBlockWindows, 4 * s.ldh}, options),
+          at::empty({blocks_of(s.b), keep ? s.w + 1 : 2, kBlockWindows, s.ldh}, options)};
 }
 
 // keep false: `kept` has one step's gates and two steps' units, used in turn.
@@ -55,9 +55,9 @@ at::Tensor run(const GruInput& input, const GruParameters& p, const GruShape& s,
   at::Tensor out = output == GruOutput::all ? at::empty({s.b, s.w, s.h}, weights.options())
                                             : at::empty({s.b, s.h}, weights.options());
   const std::int64_t steps = output == GruOutput::all ? s.w : 1;
-  at::parallel_for(0, s.blocks(), 1, [&](std::int64_t begin, std::int64_t end) {
+  at::parallel_for(0, blocks_of(s.b), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t block = begin; block < end; ++block) {
-      const std::int64_t gates_size = kGruBlock * 4 * s.ldh, hidden_size = kGruBlock * s.ldh;
+      const std::int64_t gates_size = kBlockWindows * 4 * s.ldh, hidden_size = kBlockWindows * s.ldh;
       float* all_gates = kept.gates.data_ptr<float>() + block * kept.gates.size(1) * gates_size;
       float* all_hidden = kept.hidden.data_ptr<float>() + block * kept.hidden.size(1) * hidden_size;
       std::fill_n(all_hidden, hidden_size, 0.0F);
@@ -66,12 +66,12 @@ at::Tensor run(const GruInput& input, const GruParameters& p, const GruShape& s,
         const float* before = all_hidden + (keep ? t : t % 2) * hidden_size;
         float* after = all_hidden + (keep ? t + 1 : (t + 1) % 2) * hidden_size;
         input.project(block, t, gates);
-        kernels().gru_forward(size(s.rows(block)), size(s.h), size(s.ldh), weights.const_data_ptr<float>(),
+        kernels().gru_forward(size(windows_of(block, s.b)), size(s.h), size(s.ldh), weights.const_data_ptr<float>(),
                               bias.const_data_ptr<float>(), before, gates, after);
         if (output == GruOutput::last && t + 1 < s.w) continue;
         const std::int64_t to = output == GruOutput::all ? t : 0;
-        for (std::int64_t i = 0; i < s.rows(block); ++i) {
-          std::copy_n(after + i * s.ldh, s.h, out.data_ptr<float>() + ((s.first(block) + i) * steps + to) * s.h);
+        for (std::int64_t i = 0; i < windows_of(block, s.b); ++i) {
+          std::copy_n(after + i * s.ldh, s.h, out.data_ptr<float>() + ((first_of(block) + i) * steps + to) * s.h);
         }
       }
     }
@@ -89,24 +89,24 @@ Back back(GruInput& input, const at::Tensor& weight_hh, const GruShape& s, Kept&
   const at::Tensor weights = padded_rows(weight_hh, s);
   const bool all = d_out.dim() == 3;
   const std::int64_t steps = all ? s.w : 1, wide = 3 * s.ldh;
-  at::Tensor d_weight = at::zeros({s.blocks(), wide, s.ldh}, weights.options());
-  at::Tensor d_bias = at::zeros({s.blocks(), 4 * s.ldh}, weights.options());
-  at::Tensor d_hidden = at::zeros({s.blocks(), kGruBlock, s.ldh}, weights.options());
+  at::Tensor d_weight = at::zeros({blocks_of(s.b), wide, s.ldh}, weights.options());
+  at::Tensor d_bias = at::zeros({blocks_of(s.b), 4 * s.ldh}, weights.options());
+  at::Tensor d_hidden = at::zeros({blocks_of(s.b), kBlockWindows, s.ldh}, weights.options());
   input.prepare_backward();
-  at::parallel_for(0, s.blocks(), 1, [&](std::int64_t begin, std::int64_t end) {
+  at::parallel_for(0, blocks_of(s.b), 1, [&](std::int64_t begin, std::int64_t end) {
     const Kernels& k = kernels();
     for (std::int64_t block = begin; block < end; ++block) {
-      const std::int64_t rows = s.rows(block);
-      float* d_h = d_hidden.data_ptr<float>() + block * kGruBlock * s.ldh;
+      const std::int64_t rows = windows_of(block, s.b);
+      float* d_h = d_hidden.data_ptr<float>() + block * kBlockWindows * s.ldh;
       for (std::int64_t t = s.w - 1; t >= 0; --t) {
         if (all || t == s.w - 1) {
-          const float* from = d_out.const_data_ptr<float>() + (s.first(block) * steps + (all ? t : 0)) * s.h;
+          const float* from = d_out.const_data_ptr<float>() + (first_of(block) * steps + (all ? t : 0)) * s.h;
           for (std::int64_t i = 0; i < rows; ++i) {
             for (std::int64_t u = 0; u < s.h; ++u) d_h[i * s.ldh + u] += from[i * steps * s.h + u];
           }
         }
-        float* gates = kept.gates.data_ptr<float>() + (block * s.w + t) * kGruBlock * 4 * s.ldh;
-        const float* before = kept.hidden.const_data_ptr<float>() + (block * (s.w + 1) + t) * kGruBlock * s.ldh;
+        float* gates = kept.gates.data_ptr<float>() + (block * s.w + t) * kBlockWindows * 4 * s.ldh;
+        const float* before = kept.hidden.const_data_ptr<float>() + (block * (s.w + 1) + t) * kBlockWindows * s.ldh;
         k.gru_backward(size(rows), size(s.ldh), before, gates, d_h, d_bias.data_ptr<float>() + block * 4 * s.ldh);
         input.backward(block, t, gates);
         if (t == 0) break;  // before it there is nothing but zeros
@@ -172,8 +172,6 @@ at::Tensor apply(const at::Tensor& x, std::int64_t steps, const GruParameters& p
 }
 
 }  // namespace
-
-bool gru_kernels_apply(const at::Tensor& x) { return x.device().is_cpu() && x.scalar_type() == at::kFloat; }
 
 at::Tensor gru_of_rows(const at::Tensor& x, const GruParameters& parameters, GruOutput output) {
   return apply(x, 0, parameters, output);

@@ -15,7 +15,6 @@ struct GruParameters {
 
 enum class GruOutput { all, last };  // (b, w, h), or the last step's (b, h)
 
-bool gru_kernels_apply(const at::Tensor& x);
 // x: (b, w, in)
 at::Tensor gru_of_rows(const at::Tensor& x, const GruParameters& parameters, GruOutput output);
 // x: (b, in), spread over `steps` rows: row t, unit j is x[(t * in + j) div steps]. The rows are never made.

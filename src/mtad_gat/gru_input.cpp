@@ -3,12 +3,10 @@
 #include <algorithm>
 
 #include "anomctl/kernels/kernels.h"
+#include "mtad_gat/window_blocks.h"
 
 namespace anomctl {
 namespace {
-
-std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
-std::int64_t padded_size(std::int64_t n) { return static_cast<std::int64_t>(padded(size(n))); }
 
 // Where gate `g` of torch's r, z, n lies among n | r | z.
 constexpr std::int64_t place_of_gate(std::int64_t g) { return (g + 1) % 3; }
@@ -37,25 +35,25 @@ class RowsInput : public GruInput {
   }
 
   void project(std::int64_t block, std::int64_t t, float* gates) const override {
-    kernels().product(size(s_.rows(block)), size(3 * s_.ldh), size(in_), row(block, t), size(s_.w * in_),
+    kernels().product(size(windows_of(block, s_.b)), size(3 * s_.ldh), size(in_), row(block, t), size(s_.w * in_),
                       columns_.const_data_ptr<float>(), size(3 * s_.ldh), bias_.const_data_ptr<float>(), gates,
                       size(4 * s_.ldh));
   }
 
   void prepare_backward() override {
     d_x_ = at::empty({s_.b, s_.w, ld_}, x_.options());
-    d_weight_ = at::zeros({s_.blocks(), 3 * s_.ldh, ld_}, x_.options());
-    scratch_ = at::zeros({s_.blocks(), kGruBlock, ld_}, x_.options());
+    d_weight_ = at::zeros({blocks_of(s_.b), 3 * s_.ldh, ld_}, x_.options());
+    scratch_ = at::zeros({blocks_of(s_.b), kBlockWindows, ld_}, x_.options());
   }
 
   void backward(std::int64_t block, std::int64_t t, const float* d_gates) override {
-    const std::int64_t rows = s_.rows(block), wide = 3 * s_.ldh;
-    float* copy = scratch_.data_ptr<float>() + block * kGruBlock * ld_;
+    const std::int64_t rows = windows_of(block, s_.b), wide = 3 * s_.ldh;
+    float* copy = scratch_.data_ptr<float>() + block * kBlockWindows * ld_;
     for (std::int64_t i = 0; i < rows; ++i) std::copy_n(row(block, t) + i * s_.w * in_, in_, copy + i * ld_);
     kernels().add_product_turned(size(wide), size(ld_), size(rows), d_gates, size(4 * s_.ldh), copy, size(ld_),
                                  d_weight_.data_ptr<float>() + block * wide * ld_, size(ld_));
     kernels().product(size(rows), size(ld_), size(wide), d_gates, size(4 * s_.ldh), rows_.const_data_ptr<float>(),
-                      size(ld_), nullptr, d_x_.data_ptr<float>() + (s_.first(block) * s_.w + t) * ld_,
+                      size(ld_), nullptr, d_x_.data_ptr<float>() + (first_of(block) * s_.w + t) * ld_,
                       size(s_.w * ld_));
   }
 
@@ -63,7 +61,7 @@ class RowsInput : public GruInput {
 
  private:
   const float* row(std::int64_t block, std::int64_t t) const {
-    return x_.const_data_ptr<float>() + (s_.first(block) * s_.w + t) * in_;
+    return x_.const_data_ptr<float>() + (first_of(block) * s_.w + t) * in_;
   }
 
   GruShape s_;
@@ -93,24 +91,24 @@ class SpreadRows : public GruInput {
 
   void project(std::int64_t block, std::int64_t t, float* gates) const override {
     const Row& r = rows_[size(t)];
-    kernels().product(size(s_.rows(block)), size(wide_), size(r.count), values(x_, block, r), size(in_),
+    kernels().product(size(windows_of(block, s_.b)), size(wide_), size(r.count), values(x_, block, r), size(in_),
                       sums_.const_data_ptr<float>() + r.at * wide_, size(wide_), bias_.const_data_ptr<float>(), gates,
                       size(4 * s_.ldh));
   }
 
   void prepare_backward() override {
     d_x_ = at::zeros_like(x_);
-    d_sums_ = at::zeros({s_.blocks(), sums_.size(0), wide_}, x_.options());
+    d_sums_ = at::zeros({blocks_of(s_.b), sums_.size(0), wide_}, x_.options());
   }
 
   void backward(std::int64_t block, std::int64_t t, const float* d_gates) override {
     const Row& r = rows_[size(t)];
-    kernels().add_product_turned(size(r.count), size(wide_), size(s_.rows(block)), values(x_, block, r), size(in_),
-                                 d_gates, size(4 * s_.ldh),
+    kernels().add_product_turned(size(r.count), size(wide_), size(windows_of(block, s_.b)), values(x_, block, r),
+                                 size(in_), d_gates, size(4 * s_.ldh),
                                  d_sums_.data_ptr<float>() + (block * sums_.size(0) + r.at) * wide_, size(wide_));
-    kernels().add_dots(size(s_.rows(block)), size(r.count), size(wide_), d_gates, size(4 * s_.ldh),
+    kernels().add_dots(size(windows_of(block, s_.b)), size(r.count), size(wide_), d_gates, size(4 * s_.ldh),
                        sums_.const_data_ptr<float>() + r.at * wide_, size(wide_),
-                       d_x_.data_ptr<float>() + s_.first(block) * in_ + r.from, size(in_));
+                       d_x_.data_ptr<float>() + first_of(block) * in_ + r.from, size(in_));
   }
 
   Gradients gradients() override {
@@ -139,7 +137,7 @@ class SpreadRows : public GruInput {
     for (std::int64_t i = 0; i < wide_; ++i) to[i] += from[i];
   }
   const float* values(const at::Tensor& x, std::int64_t block, const Row& r) const {
-    return x.const_data_ptr<float>() + s_.first(block) * in_ + r.from;
+    return x.const_data_ptr<float>() + first_of(block) * in_ + r.from;
   }
 
   GruShape s_;
@@ -155,12 +153,6 @@ std::unique_ptr<GruInput> make_gru_input(const at::Tensor& x, const at::Tensor& 
                                          const GruShape& shape, std::int64_t steps) {
   if (steps == 0) return std::make_unique<RowsInput>(x, weight, bias, shape);
   return std::make_unique<SpreadRows>(x, weight, bias, shape);
-}
-
-at::Tensor sum_of_blocks(const at::Tensor& parts) {
-  at::Tensor sum = parts[0];
-  for (std::int64_t i = 1; i < parts.size(0); ++i) sum.add_(parts[i]);
-  return sum;
 }
 
 }  // namespace anomctl

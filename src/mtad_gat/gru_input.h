@@ -1,5 +1,5 @@
 // What a GRU reads: the projection of its inputs into the gates n | r | z (kernels.h, gru_forward), and the way back.
-// Windows come in blocks of kGruBlock, of which a thread computes one. Gates' rows are 4 ldh floats apart.
+// Windows come in blocks (window_blocks.h). Gates' rows are 4 ldh floats apart.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -10,14 +10,9 @@
 
 namespace anomctl {
 
-inline constexpr std::int64_t kGruBlock = 32;
-
 // Sizes: b windows, w steps, h units in rows of ldh floats.
 struct GruShape {
   std::int64_t b = 0, w = 0, h = 0, ldh = 0;
-  std::int64_t blocks() const { return (b + kGruBlock - 1) / kGruBlock; }
-  std::int64_t first(std::int64_t block) const { return block * kGruBlock; }
-  std::int64_t rows(std::int64_t block) const { return std::min(kGruBlock, b - first(block)); }
 };
 
 class GruInput {
@@ -38,8 +33,5 @@ class GruInput {
 // weight: (3 h, in), bias: (3 h), all contiguous. steps 0: x is (b, w, in); else x is (b, in), spread over the steps.
 std::unique_ptr<GruInput> make_gru_input(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                                          const GruShape& shape, std::int64_t steps);
-
-// The sum of one tensor a block, in order.
-at::Tensor sum_of_blocks(const at::Tensor& parts);
 
 }  // namespace anomctl

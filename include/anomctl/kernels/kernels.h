@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,13 @@ namespace anomctl {
 
 inline constexpr std::size_t kLanes = 8;
 constexpr std::size_t padded(std::size_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
+
+// Which elements are dropped is a function of key and index, the same on every instruction set.
+struct Dropout {
+  std::uint32_t key[2] = {0, 0};
+  std::uint32_t kept = 0;  // of 2^32 elements
+  float scale = 1;
+};
 
 struct Kernels {
   const char* name;   // "portable", "avx2", "avx512"
@@ -33,11 +41,17 @@ struct Kernels {
   // alpha z). p (n, d) with ldp, q (d, n) with ldq, bias (n, n) with ldb or null, out (n, n) with ldo.
   void (*logits)(std::size_t n, std::size_t d, const float* p, std::size_t ldp, const float* q, std::size_t ldq,
                  const float* a, float alpha, const float* bias, std::size_t ldb, float* out, std::size_t ldo);
-  // From d_out (n, ldo; padding zero): adds to d_p (n, ldp), d_q (d, ldq) and d_a (d). z and leaky(z) are computed
-  // again.
-  void (*logits_backward)(std::size_t n, std::size_t d, const float* p, std::size_t ldp, const float* q,
-                          std::size_t ldq, const float* a, float alpha, const float* d_out, std::size_t ldo, float* d_p,
-                          float* d_q, float* d_a);
+  // From d_out (n, n) with ldo, zero in the padding: d_p, d_q (n, d) and, added, d_a (d). Here q lies as p: both (n, d)
+  // with ld. z is computed again. sums: room for 2 padded(n).
+  void (*logits_backward)(std::size_t n, std::size_t d, const float* p, const float* q, std::size_t ld, const float* a,
+                          float alpha, const float* d_out, std::size_t ldo, float* d_p, float* d_q, float* d_a,
+                          float* sums);
+  // Each row of x (rows, padded(n)) becomes its softmax, zero in the padding. d becomes, from the gradient of the softmax
+  // y, that of its argument.
+  void (*softmax)(std::size_t rows, std::size_t n, float* x);
+  void (*softmax_backward)(std::size_t rows, std::size_t n, const float* y, float* d);
+  // to_i = from_i scale or 0, n padded. May be done in place.
+  void (*drop)(std::size_t n, const Dropout& dropout, const float* from, float* to);
   // Attention for scoring, keys j before queries i: out_ji = exp(e_ij - max_j e_ij) and scale_i = 1 / sum_j out_ji of
   // e_ij = bias_ji + q_jd + sum over c < d_max of max(p_ci, q_jc) + sum over the other c < d of min(p_ci, q_jc), which
   // is sum_c a_c leaky(p_ci + q_jc) but for what softmax takes away (attention.inc). p (d, n), bias (n, n) or null, out

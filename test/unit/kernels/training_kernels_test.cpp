@@ -48,7 +48,8 @@ TEST_CASE("products that add: every tail, turned and as dots") {
     for (const std::size_t m : {1U, 3U, 8U, 19U}) {
       for (const std::size_t n : {1U, 8U, 24U, 56U, 150U}) {
         const std::size_t inner = 40, ld = padded(n);
-        const Floats a = random_floats(m * inner, 1), b = random_floats(inner * ld, 2), before = random_floats(m * ld, 3);
+        const Floats a = random_floats(m * inner, 1), b = random_floats(inner * ld, 2),
+                     before = random_floats(m * ld, 3);
         Floats a_turned(inner * m), b_turned(n * inner);
         for (std::size_t i = 0; i < inner; ++i) {
           for (std::size_t r = 0; r < m; ++r) a_turned[i * m + r] = a[r * inner + i];
@@ -80,7 +81,8 @@ TEST_CASE("gru_forward and gru_backward: finite differences in double, and rows 
       INFO(k->name << ", units " << units);
       const std::size_t ld = padded(units), rows = 11;
       const Floats w = random_floats(3 * units * units, 1, 0.5F), bias = random_floats(ld, 2);
-      const Floats x = random_floats(rows * 4 * ld, 3, 2), h = random_floats(rows * ld, 4), d = random_floats(rows * ld, 5);
+      const Floats x = random_floats(rows * 4 * ld, 3, 2), h = random_floats(rows * ld, 4),
+                   d = random_floats(rows * ld, 5);
       const Floats weights = tiled(w, units, k->width);
       Floats gates = x, out(rows * ld), d_h = d, d_bias(4 * ld, 0);
       k->gru_forward(rows, units, ld, weights.data(), bias.data(), h.data(), gates.data(), out.data());
@@ -121,8 +123,10 @@ TEST_CASE("gru_forward and gru_backward: finite differences in double, and rows 
       }
       bool same = true;
       for (std::size_t r = 0; r < rows; ++r) {
-        Floats one(x.begin() + static_cast<std::ptrdiff_t>(r * 4 * ld), x.begin() + static_cast<std::ptrdiff_t>((r + 1) * 4 * ld));
-        Floats after(ld), back(d.begin() + static_cast<std::ptrdiff_t>(r * ld), d.begin() + static_cast<std::ptrdiff_t>((r + 1) * ld));
+        Floats one(x.begin() + static_cast<std::ptrdiff_t>(r * 4 * ld),
+                   x.begin() + static_cast<std::ptrdiff_t>((r + 1) * 4 * ld));
+        Floats after(ld), back(d.begin() + static_cast<std::ptrdiff_t>(r * ld),
+                               d.begin() + static_cast<std::ptrdiff_t>((r + 1) * ld));
         Floats ignored(4 * ld);
         k->gru_forward(1, units, ld, weights.data(), bias.data(), h.data() + r * ld, one.data(), after.data());
         k->gru_backward(1, ld, h.data() + r * ld, one.data(), back.data(), ignored.data());
@@ -133,5 +137,39 @@ TEST_CASE("gru_forward and gru_backward: finite differences in double, and rows 
       }
       CHECK(same);
     }
+  }
+}
+
+TEST_CASE("drop: the share that is kept, the same on every instruction set, without order") {
+  const std::size_t n = 100'000;
+  const Floats ones(n, 1);
+  Dropout dropout;
+  dropout.key[0] = 12345;
+  dropout.key[1] = 6789;
+  dropout.kept = 3'435'973'837U;  // 0.8
+  dropout.scale = 1.25F;
+  Floats first;
+  for (const Kernels* k : available_kernels()) {
+    Floats out(n);
+    k->drop(n, dropout, ones.data(), out.data());
+    if (first.empty()) first = out;
+    CHECK(out == first);
+  }
+  const auto kept_together = [&](std::size_t lag) {  // of two elements `lag` apart
+    double both = 0;
+    for (std::size_t i = 0; i < n - lag; ++i) both += first[i] != 0 && first[i + lag] != 0 ? 1 : 0;
+    return both / static_cast<double>(n - lag);
+  };
+  CHECK(kept_together(0) == Approx(0.8).margin(0.005));
+  for (const std::size_t lag : {1U, 2U, 8U, 16U, 104U}) CHECK(kept_together(lag) == Approx(0.64).margin(0.006));
+  CHECK(*std::max_element(first.begin(), first.end()) == 1.25F);
+  for (const std::size_t place : {0U, 1U}) {
+    Dropout other = dropout;
+    other.key[place] += 1;
+    Floats out(n);
+    kernels().drop(n, other, ones.data(), out.data());
+    double same = 0;
+    for (std::size_t i = 0; i < n; ++i) same += out[i] == first[i] ? 1 : 0;
+    CHECK(same / static_cast<double>(n) == Approx(0.68).margin(0.006));  // as two independent ones agree
   }
 }

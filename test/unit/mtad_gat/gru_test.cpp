@@ -38,8 +38,7 @@ std::vector<at::Tensor> by_kernels(const Case& c, const Inputs& in) {
   for (const at::Tensor& t : {in.x, in.p.weight_ih, in.p.weight_hh, in.p.bias_ih, in.p.bias_hh})
     leaves.push_back(t.detach().requires_grad_(true));
   const GruParameters p{leaves[1], leaves[2], leaves[3], leaves[4]};
-  const at::Tensor out =
-      c.spread ? gru_of_spread(leaves[0], c.w, p, c.output) : gru_of_rows(leaves[0], p, c.output);
+  const at::Tensor out = c.spread ? gru_of_spread(leaves[0], c.w, p, c.output) : gru_of_rows(leaves[0], p, c.output);
   auto all = torch::autograd::grad({out}, leaves, {in.d_out});
   all.insert(all.begin(), out.detach());
   return all;
@@ -59,8 +58,9 @@ std::vector<at::Tensor> by_torch(const Case& c, const Inputs& in) {
 }
 
 const std::vector<Case> kCases = {
-    {1, 1, 1, 1, false, GruOutput::all},   {1, 3, 2, 5, false, GruOutput::last},  {70, 7, 51, 21, false, GruOutput::all},
-    {33, 9, 8, 40, false, GruOutput::last}, {1, 1, 3, 2, true, GruOutput::all},    {65, 10, 15, 15, true, GruOutput::all},
+    {1, 1, 1, 1, false, GruOutput::all},    {1, 3, 2, 5, false, GruOutput::last},
+    {70, 7, 51, 21, false, GruOutput::all}, {33, 9, 8, 40, false, GruOutput::last},
+    {1, 1, 3, 2, true, GruOutput::all},     {65, 10, 15, 15, true, GruOutput::all},
     {33, 12, 5, 24, true, GruOutput::all},  {40, 4, 30, 9, true, GruOutput::last},
 };
 
