@@ -37,7 +37,8 @@ Shape shape_of(const at::Tensor& x, const at::Tensor& weight, bool sensors) {
 }
 
 struct Weights {
-  at::Tensor rows, columns, shift, a, pairs, ones;  // (2 ldd, ldm), (m, 2 ldd), (2 ldd), (ldd), (n, ld) or undefined, (ldm)
+  at::Tensor rows, columns, shift, a, pairs,
+      ones;  // (2 ldd, ldm), (m, 2 ldd), (2 ldd), (ldd), (n, ld) or undefined, (ldm)
 };
 
 Weights pack(const Shape& s, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& a,
@@ -57,8 +58,9 @@ Weights pack(const Shape& s, const at::Tensor& weight, const at::Tensor& bias, c
 // Memory of one block of windows.
 struct Scratch {
   explicit Scratch(const Shape& s, const at::TensorOptions& options)
-      : all(at::zeros({2 * s.n * s.ldm + s.m * s.ld + s.d * s.ld + 4 * s.n * s.ldd + 2 * s.n * s.ld + s.n * s.ldm + 2 * s.ld},
-                      options)) {
+      : all(at::zeros(
+            {2 * s.n * s.ldm + s.m * s.ld + s.d * s.ld + 4 * s.n * s.ldd + 2 * s.n * s.ld + s.n * s.ldm + 2 * s.ld},
+            options)) {
     float* at = all.data_ptr<float>();
     const auto take = [&at](std::int64_t floats) { return std::exchange(at, at + floats); };
     nodes = take(s.n * s.ldm);
@@ -77,7 +79,8 @@ struct Scratch {
 };
 
 // (rows, columns) to (columns, ld).
-void turn(const float* from, std::int64_t rows, std::int64_t columns, std::int64_t ld_from, float* to, std::int64_t ld) {
+void turn(const float* from, std::int64_t rows, std::int64_t columns, std::int64_t ld_from, float* to,
+          std::int64_t ld) {
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t c = 0; c < columns; ++c) to[c * ld + r] = from[r * ld_from + c];
   }
@@ -124,7 +127,7 @@ void load_window(const Shape& s, const float* window, const Scratch& at) {
   turn(window, s.w, s.k, s.k, at.turned, s.ld);
 }
 
-// weights: where the softmax goes.
+// weights: where the softmax goes, marked where it is dropped.
 void forward_window(const Shape& s, const Weights& w, double alpha, const Dropout* dropout, const float* window,
                     const Scratch& at, float* weights, float* out) {
   const Kernels& k = kernels();
@@ -160,7 +163,7 @@ void add(std::int64_t n, const float* from, float* to) {
   for (std::int64_t i = 0; i < n; ++i) to[i] += from[i];
 }
 
-// softmax: as forward_window left it. y: its output.
+// softmax: as forward_window left it, marked where something was dropped. y: its output.
 void backward_window(const Shape& s, const Weights& w, double alpha, const Dropout* dropout, const float* window,
                      const float* softmax, const float* y, const float* d_y, const Scratch& at, const Sums& sums,
                      std::int64_t block, float* d_window) {
@@ -173,21 +176,19 @@ void backward_window(const Shape& s, const Weights& w, double alpha, const Dropo
   to_nodes(s, d_window, at.out);
   k.product(size(s.n), size(s.ld), size(s.m), at.out, size(s.ldm), at.turned, size(s.ld), nullptr, at.d_weights,
             size(s.ld));
-  if (dropout != nullptr) {
-    k.drop(size(s.n * s.ld), *dropout, softmax, at.weights);
-    k.drop(size(s.n * s.ld), *dropout, at.d_weights, at.d_weights);
-  }
+  const float scale = dropout != nullptr ? dropout->scale : 1;
+  if (dropout != nullptr) k.kept_part(size(s.n * s.ld), softmax, scale, at.weights);
   std::fill_n(at.d_nodes, s.n * s.ldm, 0.0F);
   k.add_product_turned(size(s.n), size(s.ldm), size(s.n), dropout != nullptr ? at.weights : softmax, size(s.ld), at.out,
                        size(s.ldm), at.d_nodes, size(s.ldm));
-  k.softmax_backward(size(s.n), size(s.n), softmax, at.d_weights);
+  k.softmax_backward(size(s.n), size(s.n), softmax, scale, at.d_weights);
   if (sums.pairs.defined()) add(s.n * s.ld, at.d_weights, sums.of(sums.pairs, block));
   k.logits_backward(size(s.n), size(s.ldd), at.channels, at.channels + s.ldd, size(2 * s.ldd),
                     w.a.const_data_ptr<float>(), static_cast<float>(alpha), at.d_weights, size(s.ld), at.d_channels,
                     at.d_channels + s.ldd, sums.of(sums.a, block), at.sums);
   for (std::int64_t i = 0; i < s.n; ++i) add(s.ldd, at.d_channels + 2 * i * s.ldd, sums.of(sums.shift, block));
-  k.add_product(size(s.n), size(s.ldm), size(2 * s.ldd), at.d_channels, size(2 * s.ldd),
-                w.rows.const_data_ptr<float>(), size(s.ldm), at.d_nodes, size(s.ldm));
+  k.add_product(size(s.n), size(s.ldm), size(2 * s.ldd), at.d_channels, size(2 * s.ldd), w.rows.const_data_ptr<float>(),
+                size(s.ldm), at.d_nodes, size(s.ldm));
   k.add_product_turned(size(2 * s.ldd), size(s.ldm), size(s.n), at.d_channels, size(2 * s.ldd), at.nodes, size(s.ldm),
                        sums.of(sums.weight, block), size(s.ldm));
   to_window(s, at.d_nodes, d_window);
@@ -211,8 +212,8 @@ void over_windows(const Shape& s, const at::TensorOptions& options, double dropo
 class Attend : public torch::autograd::Function<Attend> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& given, const at::Tensor& weight,
-                            const at::Tensor& bias, const at::Tensor& a,
-                            const std::optional<at::Tensor>& given_pairs, bool sensors, double alpha, double dropout, std::int64_t key, bool keep) {
+                            const at::Tensor& bias, const at::Tensor& a, const std::optional<at::Tensor>& given_pairs,
+                            bool sensors, double alpha, double dropout, std::int64_t key, bool keep) {
     const at::Tensor x = given.contiguous(), pairs = given_pairs.value_or(at::Tensor());
     const Shape s = shape_of(x, weight, sensors);
     const Weights w = pack(s, weight, bias, a, pairs);
@@ -251,14 +252,21 @@ class Attend : public torch::autograd::Function<Attend> {
                    const std::int64_t place = i * s.w * s.k;
                    backward_window(s, w, alpha, drop, x.const_data_ptr<float>() + place,
                                    softmax.const_data_ptr<float>() + i * s.n * s.ld, y.const_data_ptr<float>() + place,
-                                   d_y.const_data_ptr<float>() + place, at, sums, block,
-                                   d_x.data_ptr<float>() + place);
+                                   d_y.const_data_ptr<float>() + place, at, sums, block, d_x.data_ptr<float>() + place);
                  });
     const at::Tensor d_rows = sum_of_blocks(sums.weight);
-    const at::Tensor d_weight = at::cat({d_rows.narrow(0, 0, s.d).narrow(1, 0, s.m),
-                                         d_rows.narrow(0, s.ldd, s.d).narrow(1, 0, s.m)}, 1);
-    return {d_x, d_weight, sum_of_blocks(sums.shift).narrow(0, 0, s.d), sum_of_blocks(sums.a).narrow(0, 0, s.d),
-            pairs.defined() ? sum_of_blocks(sums.pairs).narrow(1, 0, s.n) : at::Tensor(), {}, {}, {}, {}, {}};
+    const at::Tensor d_weight =
+        at::cat({d_rows.narrow(0, 0, s.d).narrow(1, 0, s.m), d_rows.narrow(0, s.ldd, s.d).narrow(1, 0, s.m)}, 1);
+    return {d_x,
+            d_weight,
+            sum_of_blocks(sums.shift).narrow(0, 0, s.d),
+            sum_of_blocks(sums.a).narrow(0, 0, s.d),
+            pairs.defined() ? sum_of_blocks(sums.pairs).narrow(1, 0, s.n) : at::Tensor(),
+            {},
+            {},
+            {},
+            {},
+            {}};
   }
 };
 
@@ -272,8 +280,8 @@ std::int64_t drawn_key() {
 
 at::Tensor attend_by_kernels(const AttentionInput& input) {
   const auto pairs = input.pairs.defined() ? std::optional(input.pairs) : std::nullopt;
-  return Attend::apply(input.x, input.weight, input.bias, input.a, pairs, input.sensors, input.alpha,
-                       input.dropout, input.dropout > 0 ? drawn_key() : 0, at::GradMode::is_enabled());
+  return Attend::apply(input.x, input.weight, input.bias, input.a, pairs, input.sensors, input.alpha, input.dropout,
+                       input.dropout > 0 ? drawn_key() : 0, at::GradMode::is_enabled());
 }
 
 }  // namespace anomctl

@@ -60,7 +60,8 @@ at::Tensor run(const GruInput& input, const GruParameters& p, const GruShape& s,
       const std::int64_t gates_size = kBlockWindows * 4 * s.ldh, hidden_size = kBlockWindows * s.ldh;
       float* all_gates = kept.gates.data_ptr<float>() + block * kept.gates.size(1) * gates_size;
       float* all_hidden = kept.hidden.data_ptr<float>() + block * kept.hidden.size(1) * hidden_size;
-      std::fill_n(all_hidden, hidden_size, 0.0F);
+      // Zero before the first step, and where there are no windows: the way back sums over whole blocks.
+      std::fill_n(all_hidden, windows_of(block, s.b) < kBlockWindows ? kept.hidden.stride(0) : hidden_size, 0.0F);
       for (std::int64_t t = 0; t < s.w; ++t) {
         float* gates = all_gates + (keep ? t : 0) * gates_size;
         const float* before = all_hidden + (keep ? t : t % 2) * hidden_size;
@@ -84,20 +85,28 @@ struct Back {
   at::Tensor weight_hh, bias_ih, bias_hh;
 };
 
-// Writes over what was kept.
-Back back(GruInput& input, const at::Tensor& weight_hh, const GruShape& s, Kept& kept, const at::Tensor& d_out) {
+// Steps whose part of the weights' gradient is summed at once: enough for long sums in registers, few enough to be still
+// in the cache.
+constexpr std::int64_t kStepsAtOnce = 4;
+
+Back back(GruInput& input, const at::Tensor& weight_hh, const GruShape& s, const Kept& kept, const at::Tensor& d_out) {
   const at::Tensor weights = padded_rows(weight_hh, s);
   const bool all = d_out.dim() == 3;
-  const std::int64_t steps = all ? s.w : 1, wide = 3 * s.ldh;
-  at::Tensor d_weight = at::zeros({blocks_of(s.b), wide, s.ldh}, weights.options());
-  at::Tensor d_bias = at::zeros({blocks_of(s.b), 4 * s.ldh}, weights.options());
-  at::Tensor d_hidden = at::zeros({blocks_of(s.b), kBlockWindows, s.ldh}, weights.options());
-  input.prepare_backward();
+  const std::int64_t steps = all ? s.w : 1, wide = 3 * s.ldh, gates_size = kBlockWindows * 4 * s.ldh;
+  const auto options = weights.options();
+  at::Tensor d_weight = at::zeros({blocks_of(s.b), wide, s.ldh}, options);
+  at::Tensor d_bias = at::zeros({blocks_of(s.b), 4 * s.ldh}, options);
+  at::Tensor d_hidden = at::zeros({blocks_of(s.b), kBlockWindows, s.ldh}, options);
+  at::Tensor d_gates = at::zeros({blocks_of(s.b), kStepsAtOnce, gates_size}, options);
+  input.prepare_backward(kStepsAtOnce);
   at::parallel_for(0, blocks_of(s.b), 1, [&](std::int64_t begin, std::int64_t end) {
     const Kernels& k = kernels();
     for (std::int64_t block = begin; block < end; ++block) {
       const std::int64_t rows = windows_of(block, s.b);
-      float* d_h = d_hidden.data_ptr<float>() + block * kBlockWindows * s.ldh;
+      float* d_h = d_hidden.data_ptr<float>() + block * d_hidden.stride(0);
+      float* d_steps = d_gates.data_ptr<float>() + block * d_gates.stride(0);
+      const float* gates = kept.gates.const_data_ptr<float>() + block * kept.gates.stride(0);
+      const float* hidden = kept.hidden.const_data_ptr<float>() + block * kept.hidden.stride(0);
       for (std::int64_t t = s.w - 1; t >= 0; --t) {
         if (all || t == s.w - 1) {
           const float* from = d_out.const_data_ptr<float>() + (first_of(block) * steps + (all ? t : 0)) * s.h;
@@ -105,15 +114,19 @@ Back back(GruInput& input, const at::Tensor& weight_hh, const GruShape& s, Kept&
             for (std::int64_t u = 0; u < s.h; ++u) d_h[i * s.ldh + u] += from[i * steps * s.h + u];
           }
         }
-        float* gates = kept.gates.data_ptr<float>() + (block * s.w + t) * kBlockWindows * 4 * s.ldh;
-        const float* before = kept.hidden.const_data_ptr<float>() + (block * (s.w + 1) + t) * kBlockWindows * s.ldh;
-        k.gru_backward(size(rows), size(s.ldh), before, gates, d_h, d_bias.data_ptr<float>() + block * 4 * s.ldh);
-        input.backward(block, t, gates);
-        if (t == 0) break;  // before it there is nothing but zeros
-        k.add_product_turned(size(wide), size(s.ldh), size(rows), gates + s.ldh, size(4 * s.ldh), before, size(s.ldh),
-                             d_weight.data_ptr<float>() + block * wide * s.ldh, size(s.ldh));
-        k.add_product(size(rows), size(s.ldh), size(wide), gates + s.ldh, size(4 * s.ldh),
-                      weights.const_data_ptr<float>(), size(s.ldh), d_h, size(s.ldh));
+        const float* before = hidden + t * kBlockWindows * s.ldh;
+        float* d_step = d_steps + t % kStepsAtOnce * gates_size;
+        k.gru_backward(size(rows), size(s.ldh), before, gates + t * gates_size, d_step, d_h,
+                       d_bias.data_ptr<float>() + block * 4 * s.ldh);
+        if (t > 0) {  // before it there is nothing but zeros
+          k.add_product(size(rows), size(s.ldh), size(wide), d_step + s.ldh, size(4 * s.ldh),
+                        weights.const_data_ptr<float>(), size(s.ldh), d_h, size(s.ldh));
+        }
+        if (t % kStepsAtOnce != 0) continue;
+        const std::int64_t count = std::min(kStepsAtOnce, s.w - t);
+        input.backward(block, t, count, d_steps);
+        k.add_product_turned(size(wide), size(s.ldh), size(count * kBlockWindows), d_steps + s.ldh, size(4 * s.ldh),
+                             before, size(s.ldh), d_weight.data_ptr<float>() + block * wide * s.ldh, size(s.ldh));
       }
     }
   });
@@ -154,10 +167,8 @@ class Gru : public torch::autograd::Function<Gru> {
 
   static variable_list backward(AutogradContext* context, variable_list d_out) {
     const auto saved = context->get_saved_variables();
-    TORCH_CHECK(context->saved_data.count("gates") > 0, "the gradient of this GRU was taken before");
-    Kept kept{context->saved_data["gates"].toTensor(), context->saved_data["hidden"].toTensor()};
+    const Kept kept{context->saved_data["gates"].toTensor(), context->saved_data["hidden"].toTensor()};
     const std::int64_t steps = context->saved_data["steps"].toInt(), h = saved[2].size(1);
-    context->saved_data.clear();
     const GruShape s = shape_of(saved[0], steps, h);
     const at::Tensor no_bias = at::zeros({3 * h}, saved[0].options());
     const auto input = make_gru_input(saved[0], saved[1], no_bias, s, steps);

@@ -40,21 +40,24 @@ class RowsInput : public GruInput {
                       size(4 * s_.ldh));
   }
 
-  void prepare_backward() override {
+  void prepare_backward(std::int64_t steps) override {
     d_x_ = at::empty({s_.b, s_.w, ld_}, x_.options());
     d_weight_ = at::zeros({blocks_of(s_.b), 3 * s_.ldh, ld_}, x_.options());
-    scratch_ = at::zeros({blocks_of(s_.b), kBlockWindows, ld_}, x_.options());
+    scratch_ = at::zeros({blocks_of(s_.b), steps, kBlockWindows, ld_}, x_.options());
   }
 
-  void backward(std::int64_t block, std::int64_t t, const float* d_gates) override {
+  void backward(std::int64_t block, std::int64_t t, std::int64_t steps, const float* d_gates) override {
     const std::int64_t rows = windows_of(block, s_.b), wide = 3 * s_.ldh;
-    float* copy = scratch_.data_ptr<float>() + block * kBlockWindows * ld_;
-    for (std::int64_t i = 0; i < rows; ++i) std::copy_n(row(block, t) + i * s_.w * in_, in_, copy + i * ld_);
-    kernels().add_product_turned(size(wide), size(ld_), size(rows), d_gates, size(4 * s_.ldh), copy, size(ld_),
-                                 d_weight_.data_ptr<float>() + block * wide * ld_, size(ld_));
-    kernels().product(size(rows), size(ld_), size(wide), d_gates, size(4 * s_.ldh), rows_.const_data_ptr<float>(),
-                      size(ld_), nullptr, d_x_.data_ptr<float>() + (first_of(block) * s_.w + t) * ld_,
-                      size(s_.w * ld_));
+    float* copy = scratch_.data_ptr<float>() + block * scratch_.stride(0);
+    for (std::int64_t step = 0; step < steps; ++step) {
+      for (std::int64_t i = 0; i < rows; ++i)
+        std::copy_n(row(block, t + step) + i * s_.w * in_, in_, copy + (step * kBlockWindows + i) * ld_);
+      kernels().product(size(rows), size(ld_), size(wide), d_gates + step * kBlockWindows * 4 * s_.ldh,
+                        size(4 * s_.ldh), rows_.const_data_ptr<float>(), size(ld_), nullptr,
+                        d_x_.data_ptr<float>() + (first_of(block) * s_.w + t + step) * ld_, size(s_.w * ld_));
+    }
+    kernels().add_product_turned(size(wide), size(ld_), size(steps * kBlockWindows), d_gates, size(4 * s_.ldh), copy,
+                                 size(ld_), d_weight_.data_ptr<float>() + block * wide * ld_, size(ld_));
   }
 
   Gradients gradients() override { return {d_x_.narrow(2, 0, in_), torch_gates(sum_of_blocks(d_weight_), s_, in_)}; }
@@ -96,19 +99,21 @@ class SpreadRows : public GruInput {
                       size(4 * s_.ldh));
   }
 
-  void prepare_backward() override {
+  void prepare_backward(std::int64_t) override {
     d_x_ = at::zeros_like(x_);
     d_sums_ = at::zeros({blocks_of(s_.b), sums_.size(0), wide_}, x_.options());
   }
 
-  void backward(std::int64_t block, std::int64_t t, const float* d_gates) override {
-    const Row& r = rows_[size(t)];
-    kernels().add_product_turned(size(r.count), size(wide_), size(windows_of(block, s_.b)), values(x_, block, r),
-                                 size(in_), d_gates, size(4 * s_.ldh),
-                                 d_sums_.data_ptr<float>() + (block * sums_.size(0) + r.at) * wide_, size(wide_));
-    kernels().add_dots(size(windows_of(block, s_.b)), size(r.count), size(wide_), d_gates, size(4 * s_.ldh),
-                       sums_.const_data_ptr<float>() + r.at * wide_, size(wide_),
-                       d_x_.data_ptr<float>() + first_of(block) * in_ + r.from, size(in_));
+  void backward(std::int64_t block, std::int64_t t, std::int64_t steps, const float* d_gates) override {
+    for (std::int64_t step = 0; step < steps; ++step, d_gates += kBlockWindows * 4 * s_.ldh) {
+      const Row& r = rows_[size(t + step)];
+      kernels().add_product_turned(size(r.count), size(wide_), size(windows_of(block, s_.b)), values(x_, block, r),
+                                   size(in_), d_gates, size(4 * s_.ldh),
+                                   d_sums_.data_ptr<float>() + (block * sums_.size(0) + r.at) * wide_, size(wide_));
+      kernels().add_dots(size(windows_of(block, s_.b)), size(r.count), size(wide_), d_gates, size(4 * s_.ldh),
+                         sums_.const_data_ptr<float>() + r.at * wide_, size(wide_),
+                         d_x_.data_ptr<float>() + first_of(block) * in_ + r.from, size(in_));
+    }
   }
 
   Gradients gradients() override {

@@ -20,9 +20,11 @@ class GruInput {
   virtual ~GruInput() = default;
   // Thread rule of both: one thread a block.
   virtual void project(std::int64_t block, std::int64_t t, float* gates) const = 0;
-  // d_gates: gradients of what project gave.
-  virtual void backward(std::int64_t block, std::int64_t t, const float* d_gates) = 0;
-  virtual void prepare_backward() = 0;
+  // d_gates: gradients of what project gave in `steps` steps from t on, each of kBlockWindows rows; those of windows that
+  // are not there are zero.
+  virtual void backward(std::int64_t block, std::int64_t t, std::int64_t steps, const float* d_gates) = 0;
+  // steps: the most at once
+  virtual void prepare_backward(std::int64_t steps) = 0;
   struct Gradients {
     at::Tensor x, weight;  // as x and weight_ih
   };

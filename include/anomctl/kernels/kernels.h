@@ -46,12 +46,14 @@ struct Kernels {
   void (*logits_backward)(std::size_t n, std::size_t d, const float* p, const float* q, std::size_t ld, const float* a,
                           float alpha, const float* d_out, std::size_t ldo, float* d_p, float* d_q, float* d_a,
                           float* sums);
-  // Each row of x (rows, padded(n)) becomes its softmax, zero in the padding. d becomes, from the gradient of the softmax
-  // y, that of its argument.
+  // Each row of x (rows, padded(n)) becomes its softmax, zero in the padding.
   void (*softmax)(std::size_t rows, std::size_t n, float* x);
-  void (*softmax_backward)(std::size_t rows, std::size_t n, const float* y, float* d);
-  // to_i = from_i scale or 0, n padded. May be done in place.
-  void (*drop)(std::size_t n, const Dropout& dropout, const float* from, float* to);
+  // to_i = x_i scale, or 0 for what is dropped, which x marks by its sign; x not negative before, n padded.
+  void (*drop)(std::size_t n, const Dropout& dropout, float* x, float* to);
+  // The same `to` from the marked x.
+  void (*kept_part)(std::size_t n, const float* x, float scale, float* to);
+  // From d (rows, padded(n)), the gradient of kept_part(y, scale), that of the argument of the softmax y, marked.
+  void (*softmax_backward)(std::size_t rows, std::size_t n, const float* y, float scale, float* d);
   // Attention for scoring, keys j before queries i: out_ji = exp(e_ij - max_j e_ij) and scale_i = 1 / sum_j out_ji of
   // e_ij = bias_ji + q_jd + sum over c < d_max of max(p_ci, q_jc) + sum over the other c < d of min(p_ci, q_jc), which
   // is sum_c a_c leaky(p_ci + q_jc) but for what softmax takes away (attention.inc). p (d, n), bias (n, n) or null, out
@@ -70,10 +72,11 @@ struct Kernels {
   // becomes the recurrence's part of n before r multiplies it.
   void (*gru_forward)(std::size_t rows, std::size_t units, std::size_t ldh, const float* weights, const float* bias,
                       const float* h_in, float* gates, float* h_out);
-  // From d_h (rows, ldh), the gradient of h_out: gates become the gradients of what gru_forward found in n | r | z, and of
-  // the fourth; d_h becomes that of h_in but for what comes through W_hh (add d_(r | z | fourth) W_hh). Sums over the
-  // rows are added to d_bias (4 ldh). Padding that is zero stays zero.
-  void (*gru_backward)(std::size_t rows, std::size_t ldh, const float* h_in, float* gates, float* d_h, float* d_bias);
+  // From d_h (rows, ldh), the gradient of h_out: d_gates (rows, 4 ldh) become the gradients of what gru_forward found in
+  // n | r | z, and of the fourth; d_h becomes that of h_in but for what comes through W_hh (add d_(r | z | fourth) W_hh).
+  // Sums over the rows are added to d_bias (4 ldh). Padding that is zero stays zero.
+  void (*gru_backward)(std::size_t rows, std::size_t ldh, const float* h_in, const float* gates, float* d_gates,
+                       float* d_h, float* d_bias);
 };
 
 // The widest that this CPU runs, or the one that ANOMCTL_ISA names (portable, avx2, avx512). Throws UsageError when

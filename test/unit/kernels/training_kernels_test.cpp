@@ -84,9 +84,9 @@ TEST_CASE("gru_forward and gru_backward: finite differences in double, and rows 
       const Floats x = random_floats(rows * 4 * ld, 3, 2), h = random_floats(rows * ld, 4),
                    d = random_floats(rows * ld, 5);
       const Floats weights = tiled(w, units, k->width);
-      Floats gates = x, out(rows * ld), d_h = d, d_bias(4 * ld, 0);
+      Floats gates = x, out(rows * ld), d_gates(rows * 4 * ld), d_h = d, d_bias(4 * ld, 0);
       k->gru_forward(rows, units, ld, weights.data(), bias.data(), h.data(), gates.data(), out.data());
-      k->gru_backward(rows, ld, h.data(), gates.data(), d_h.data(), d_bias.data());
+      k->gru_backward(rows, ld, h.data(), gates.data(), d_gates.data(), d_h.data(), d_bias.data());
 
       const Step step{units, {w.begin(), w.end()}, {bias.begin(), bias.end()}};
       double worst = 0, worst_gradient = 0;
@@ -102,12 +102,12 @@ TEST_CASE("gru_forward and gru_backward: finite differences in double, and rows 
           worst = std::max(worst, std::fabs(expected[u] - at(out, r * ld + u)));
           for (std::size_t g = 0; g < 3; ++g) {
             const double s = slope([&](const auto& v) { return step(v, state); }, inputs, g * units + u, weight);
-            worst_gradient = std::max(worst_gradient, std::fabs(s - at(gates, (4 * r + g) * ld + u)));
+            worst_gradient = std::max(worst_gradient, std::fabs(s - at(d_gates, (4 * r + g) * ld + u)));
           }
           double total = at(d_h, r * ld + u);
           for (std::size_t g = 0; g < 3; ++g) {
             for (std::size_t i = 0; i < units; ++i)
-              total += at(gates, (4 * r + 1 + g) * ld + i) * at(w, (g * units + i) * units + u);
+              total += at(d_gates, (4 * r + 1 + g) * ld + i) * at(w, (g * units + i) * units + u);
           }
           const double s = slope([&](const auto& v) { return step(inputs, v); }, state, u, weight);
           worst_gradient = std::max(worst_gradient, std::fabs(s - total));
@@ -118,7 +118,7 @@ TEST_CASE("gru_forward and gru_backward: finite differences in double, and rows 
       for (std::size_t i = 0; i < 4 * ld; ++i) {
         if (i % ld >= units) continue;
         double sum = 0;
-        for (std::size_t r = 0; r < rows; ++r) sum += at(gates, r * 4 * ld + i);
+        for (std::size_t r = 0; r < rows; ++r) sum += at(d_gates, r * 4 * ld + i);
         if (std::fabs(sum - at(d_bias, i)) > 1e-5) FAIL("bias " << i);
       }
       bool same = true;
@@ -127,12 +127,12 @@ TEST_CASE("gru_forward and gru_backward: finite differences in double, and rows 
                    x.begin() + static_cast<std::ptrdiff_t>((r + 1) * 4 * ld));
         Floats after(ld), back(d.begin() + static_cast<std::ptrdiff_t>(r * ld),
                                d.begin() + static_cast<std::ptrdiff_t>((r + 1) * ld));
-        Floats ignored(4 * ld);
+        Floats ignored(4 * ld), d_one(4 * ld);
         k->gru_forward(1, units, ld, weights.data(), bias.data(), h.data() + r * ld, one.data(), after.data());
-        k->gru_backward(1, ld, h.data() + r * ld, one.data(), back.data(), ignored.data());
+        k->gru_backward(1, ld, h.data() + r * ld, one.data(), d_one.data(), back.data(), ignored.data());
         for (std::size_t u = 0; u < units; ++u) {
           same = same && after[u] == out[r * ld + u] && back[u] == d_h[r * ld + u];
-          for (std::size_t g = 0; g < 4; ++g) same = same && one[g * ld + u] == gates[(4 * r + g) * ld + u];
+          for (std::size_t g = 0; g < 4; ++g) same = same && d_one[g * ld + u] == d_gates[(4 * r + g) * ld + u];
         }
       }
       CHECK(same);
@@ -142,7 +142,7 @@ TEST_CASE("gru_forward and gru_backward: finite differences in double, and rows 
 
 TEST_CASE("drop: the share that is kept, the same on every instruction set, without order") {
   const std::size_t n = 100'000;
-  const Floats ones(n, 1);
+  Floats ones(n, 1);
   Dropout dropout;
   dropout.key[0] = 12345;
   dropout.key[1] = 6789;
@@ -154,6 +154,9 @@ TEST_CASE("drop: the share that is kept, the same on every instruction set, with
     k->drop(n, dropout, ones.data(), out.data());
     if (first.empty()) first = out;
     CHECK(out == first);
+    k->kept_part(n, ones.data(), dropout.scale, out.data());
+    CHECK(out == first);
+    for (float& v : ones) v = std::fabs(v);
   }
   const auto kept_together = [&](std::size_t lag) {  // of two elements `lag` apart
     double both = 0;
@@ -167,6 +170,7 @@ TEST_CASE("drop: the share that is kept, the same on every instruction set, with
     Dropout other = dropout;
     other.key[place] += 1;
     Floats out(n);
+    std::fill(ones.begin(), ones.end(), 1.0F);
     kernels().drop(n, other, ones.data(), out.data());
     double same = 0;
     for (std::size_t i = 0; i < n; ++i) same += out[i] == first[i] ? 1 : 0;

@@ -77,7 +77,7 @@ at::Tensor naive(const AttentionInput& in, const at::Tensor& dropped) {
 }
 
 const std::vector<Case> kCases = {
-    {1, 1, 1, 2, false, true, 0},   {3, 20, 5, 10, false, true, 0}, {37, 17, 6, 34, true, true, 0},
+    {1, 1, 1, 2, false, true, 0},     {3, 20, 5, 10, false, true, 0}, {37, 17, 6, 34, true, true, 0},
     {2, 33, 17, 34, false, false, 0}, {2, 9, 17, 21, true, false, 0}, {40, 12, 12, 24, false, true, 0.3},
     {3, 21, 21, 5, true, true, 0.5},
 };

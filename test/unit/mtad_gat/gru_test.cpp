@@ -102,11 +102,3 @@ TEST_CASE("a window's GRU does not depend on its batch, nor anything on the numb
   }
   at::set_num_threads(before);
 }
-
-TEST_CASE("the gradient of a GRU is taken once") {
-  const Inputs in = inputs(kCases[1]);
-  const at::Tensor x = in.x.detach().requires_grad_(true);
-  const at::Tensor out = gru_of_rows(x, in.p, GruOutput::last);
-  torch::autograd::grad({out}, {x}, {in.d_out}, true);
-  CHECK_THROWS_WITH(torch::autograd::grad({out}, {x}, {in.d_out}), Contains("before"));
-}
