@@ -6,8 +6,8 @@
 
 namespace anomctl {
 
-// p, q: (b, n, d), a: (d), bias: (n, n) or undefined -> (b, n, n). On the CPU in float32 by the kernels of kernels/,
-// else by ATen operations in pieces of bounded memory.
+// p, q: (b, n, d), a: (d), bias: (n, n) or undefined -> (b, n, n). By ATen operations in pieces of bounded memory, for
+// devices and number types that attention_kernels.h does not know.
 at::Tensor attention_logits(const at::Tensor& p, const at::Tensor& q, const at::Tensor& a, const at::Tensor& bias,
                             double alpha);
 

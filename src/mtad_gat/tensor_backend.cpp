@@ -1,8 +1,14 @@
 #include "mtad_gat/tensor_backend.h"
 
 #include "mtad_gat/attention.h"
+#include "mtad_gat/attention_kernels.h"
 
 namespace anomctl {
+namespace {
+
+bool kernels_apply(const at::Tensor& x) { return x.device().is_cpu() && x.scalar_type() == at::kFloat; }
+
+}  // namespace
 
 Parameters make_parameters(const TensorMap& weights, const at::Device& device) {
   Parameters out;
@@ -41,6 +47,18 @@ at::Tensor TensorBackend::conv1d_relu(const Array& x, const std::string& layer) 
   return watched(at::relu(at::conv1d(x.transpose(1, 2), weight, p_.at(layer + ".bias"), 1, side)).transpose(1, 2));
 }
 
+at::Tensor TensorBackend::attend_by(const Array& x, const Attention& attention, bool sensors) {
+  if (!attention.gatv2 || !kernels_apply(x)) {
+    return sensors ? attend(x.transpose(1, 2), attention).transpose(1, 2) : attend(x, attention);
+  }
+  AttentionInput input{x, sensors, p_.at(attention.layer + ".lin.weight"), p_.at(attention.layer + ".lin.bias"),
+                       p_.at(attention.layer + ".a").flatten()};
+  if (attention.bias) input.pairs = p_.at(attention.layer + ".bias");
+  input.alpha = attention.alpha;
+  input.dropout = training_ ? dropout_ : 0;
+  return watched(attend_by_kernels(input));
+}
+
 // nodes: (b, n, m) -> (b, n, m)
 at::Tensor TensorBackend::attend(const Array& nodes, const Attention& attention) {
   const at::Tensor& weight = p_.at(attention.layer + ".lin.weight");
@@ -65,16 +83,27 @@ at::Tensor TensorBackend::attend(const Array& nodes, const Attention& attention)
   return watched(at::sigmoid(at::matmul(dropout(at::softmax(watched(e), 2)), nodes)));  // (b, n, m)
 }
 
-at::Tensor TensorBackend::gru(const Array& x, const std::string& layer, std::int64_t n) {
+GruParameters TensorBackend::gru_parameters(const std::string& layer, std::int64_t n) const {
   const std::string l = "_l" + std::to_string(n);
-  const at::Tensor& hidden = p_.at(layer + ".weight_hh" + l);
-  const at::Tensor start = at::zeros({1, x.size(0), hidden.size(1)}, x.options());
-  return watched(std::get<0>(at::gru(
-      x, start, {p_.at(layer + ".weight_ih" + l), hidden, p_.at(layer + ".bias_ih" + l), p_.at(layer + ".bias_hh" + l)},
-      true, 1, 0.0, training_, false, true)));
+  return {p_.at(layer + ".weight_ih" + l), p_.at(layer + ".weight_hh" + l), p_.at(layer + ".bias_ih" + l),
+          p_.at(layer + ".bias_hh" + l)};
+}
+
+at::Tensor TensorBackend::gru(const Array& x, const std::string& layer, std::int64_t n) {
+  const GruParameters p = gru_parameters(layer, n);
+  if (kernels_apply(x)) return watched(gru_of_rows(x, p, GruOutput::all));
+  const at::Tensor start = at::zeros({1, x.size(0), p.weight_hh.size(1)}, x.options());
+  return watched(std::get<0>(
+      at::gru(x, start, {p.weight_ih, p.weight_hh, p.bias_ih, p.bias_hh}, true, 1, 0.0, training_, false, true)));
+}
+
+at::Tensor TensorBackend::gru_last(const Array& x, const std::string& layer, std::int64_t n) {
+  if (kernels_apply(x)) return watched(gru_of_rows(x, gru_parameters(layer, n), GruOutput::last));
+  return last_step(gru(x, layer, n));
 }
 
 at::Tensor TensorBackend::spread_gru(const Array& x, std::int64_t steps, const std::string& layer, std::int64_t n) {
+  if (kernels_apply(x)) return watched(gru_of_spread(x, steps, gru_parameters(layer, n), GruOutput::all));
   // Row t, unit j is x[(t * h + j) div steps].
   return gru(x.repeat_interleave(steps, 1).view({x.size(0), steps, x.size(1)}), layer, n);  // (b, w, h)
 }

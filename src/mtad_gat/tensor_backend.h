@@ -12,6 +12,7 @@
 
 #include "anomctl/model/mtad_gat_network.h"
 #include "anomctl/model/tensors.h"
+#include "mtad_gat/gru.h"
 
 namespace anomctl {
 
@@ -35,12 +36,11 @@ class TensorBackend {
       : p_(parameters), dropout_(dropout), training_(training), stop_(std::move(stop)) {}
 
   Array conv1d_relu(const Array& x, const std::string& layer);
-  Array attend_sensors(const Array& x, const Attention& attention) {
-    return attend(x.transpose(1, 2), attention).transpose(1, 2);
-  }
-  Array attend_time(const Array& x, const Attention& attention) { return attend(x, attention); }
+  Array attend_sensors(const Array& x, const Attention& attention) { return attend_by(x, attention, true); }
+  Array attend_time(const Array& x, const Attention& attention) { return attend_by(x, attention, false); }
   Array concat(const Array& x, const Array& y, const Array& z) { return at::cat({x, y, z}, 2); }
   Array gru(const Array& x, const std::string& layer, std::int64_t n);
+  Array gru_last(const Array& x, const std::string& layer, std::int64_t n);
   Array last_step(const Array& x) { return x.select(1, x.size(1) - 1); }
   Array spread_gru(const Array& x, std::int64_t steps, const std::string& layer, std::int64_t n);
   Array linear(const Array& x, const std::string& layer) {
@@ -54,7 +54,9 @@ class TensorBackend {
   Array dropout(const Array& x) { return training_ && dropout_ > 0 ? at::dropout(x, dropout_, true) : x; }
 
  private:
+  Array attend_by(const Array& x, const Attention& attention, bool sensors);
   Array attend(const Array& nodes, const Attention& attention);
+  GruParameters gru_parameters(const std::string& layer, std::int64_t n) const;
   // What a step gave, where the stop token is looked at now and on the way back.
   Array watched(Array x) const;
 

@@ -17,6 +17,7 @@
 #include "anomctl/model/trainer_module.h"
 #include "mtad_gat/adam.h"
 #include "mtad_gat/checkpoint.h"
+#include "mtad_gat/kept_memory.h"
 #include "mtad_gat/losses.h"
 #include "mtad_gat/torch_device.h"
 
@@ -265,6 +266,7 @@ TrainingOutput TorchTrainer::train(const MtadGatSettings& settings, const Traine
   if (input.train.empty())
     throw input_error("there is no training window: fewer normal rows in one run than a window and its target");
   use_threads(options);
+  const KeptMemory memory;
   try {
     return Session(settings, options, input).run();
   } catch (const Error&) {
@@ -277,6 +279,7 @@ TrainingOutput TorchTrainer::train(const MtadGatSettings& settings, const Traine
 double TorchTrainer::measure_step(const MtadGatSettings& settings, const TrainerOptions& given, std::stop_token stop) {
   TrainerOptions options = given.resolved();
   use_threads(options);
+  const KeptMemory memory;
   try {
     const at::Device device = choose_device(options.device);
     Parameters parameters = make_parameters(initial_weights(settings, 0), device);

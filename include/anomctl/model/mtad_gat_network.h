@@ -9,6 +9,7 @@
 //   attend_time(x, attention)      (b, w, k) -> (b, w, k)     nodes are the rows of x
 //   concat(x, y, z)                along the last axis
 //   gru(x, layer, n)               (b, w, in) -> (b, w, h)    torch's GRU, gates r, z, n; ".weight_ih_l<n>" ...
+//   gru_last(x, layer, n)          (b, w, in) -> (b, h)       its last step
 //   last_step(x)                   (b, w, h) -> (b, h)
 //   spread_gru(x, w, layer, n)     (b, h) -> (b, w, r)        GRU over the spread input: row t, unit j is
 //                                                             x[(t * h + j) div w]
@@ -50,11 +51,9 @@ Encoded<Backend> mtad_gat_encode(Backend& be, const MtadGatSettings& s, const ty
   auto h_feat = be.attend_sensors(conv, {"feature_gat", s.use_gatv2, s.use_bias, s.alpha});  // (b, w, k)
   auto h_temp = be.attend_time(conv, {"temporal_gat", s.use_gatv2, s.use_bias, s.alpha});    // (b, w, k)
   auto hidden = be.concat(conv, h_feat, h_temp);                                             // (b, w, 3k)
-  for (std::int64_t n = 0; n < s.gru_n_layers; ++n) {
-    if (n > 0) hidden = be.dropout(hidden);
-    hidden = be.gru(hidden, "gru.gru", n);  // (b, w, h)
-  }
-  auto h_end = be.last_step(hidden);  // (b, h)
+  const std::int64_t last = s.gru_n_layers - 1;
+  for (std::int64_t n = 0; n < last; ++n) hidden = be.dropout(be.gru(hidden, "gru.gru", n));  // (b, w, h)
+  auto h_end = be.gru_last(hidden, "gru.gru", last);                                          // (b, h)
   return {std::move(conv), std::move(h_feat), std::move(h_temp), std::move(h_end)};
 }
 

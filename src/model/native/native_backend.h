@@ -47,6 +47,7 @@ class NativeBackend {
   Array attend_time(const Array& x, const Attention& attention);
   Array concat(const Array& x, const Array& y, const Array& z);  // to windows of a step together, as gru wants them
   Array gru(const Array& x, std::string_view layer, std::int64_t n);
+  Array gru_last(const Array& x, std::string_view layer, std::int64_t n) { return last_step(gru(x, layer, n)); }
   Array last_step(const Array& x);
   Array spread_gru(const Array& x, std::int64_t steps, std::string_view layer, std::int64_t n);
   Array linear(const Array& x, std::string_view layer, std::int64_t n = 0);
