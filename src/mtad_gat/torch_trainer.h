@@ -7,6 +7,7 @@ namespace anomctl {
 
 class TorchTrainer : public Trainer {
  public:
+  std::shared_ptr<Team> join(const World& world, Duration timeout, std::stop_token stop) override;
   TrainingOutput train(const MtadGatSettings& settings, const TrainerOptions& options,
                        const TrainingInput& input) override;
   double measure_step(const MtadGatSettings& settings, const TrainerOptions& options, std::stop_token stop) override;
