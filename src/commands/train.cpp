@@ -19,6 +19,7 @@
 #include "anomctl/registry/run_store.h"
 #include "commands/git_commit.h"
 #include "commands/help.h"
+#include "commands/open_model.h"
 #include "commands/train_work/budget_scores.h"
 #include "commands/train_work/logged_model.h"
 #include "commands/train_work/network_training.h"
@@ -218,6 +219,7 @@ void validate(const TrainOptions& options) {
 TrainedRun train(const TrainOptions& options, Progress& progress, std::stop_token stop, const World& world) {
   TrainSession s{options, progress, stop, world};
   if (world.size > 1) s.team = load_trainer().join(world, options.trainer.worker_timeout, stop);
+  if (s.with_network()) check_device(device_for(world, options.trainer.device, 0));  // at once; auto is never wrong
   s.set = load_data_set(find_data_set(options.datasets_dir, options.dataset));
   s.rows = choose_train_rows(s.set);
   describe_rows(s);

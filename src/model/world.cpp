@@ -71,8 +71,9 @@ std::string device_for(const World& world, const std::string& device, std::int64
   if (device == "auto") return gpus >= world.local_size ? fmt::format("cuda:{}", world.local_rank) : "cpu";
   if (device == "cuda") return fmt::format("cuda:{}", world.local_rank);
   if (device.starts_with("cuda:") && world.local_size > 1) {
-    throw UsageError(fmt::format("--device {}: {} processes of this machine would share one GPU; --device cuda gives each its own",
-                                 device, world.local_size));
+    throw UsageError(
+        fmt::format("--device {}: {} processes of this machine would share one GPU; --device cuda gives each its own",
+                    device, world.local_size));
   }
   return device;
 }

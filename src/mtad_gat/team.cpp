@@ -89,10 +89,10 @@ void TorchTeam::Connections::connect(const World& w, Duration timeout, const std
       store = c10::make_intrusive<c10d::PrefixStore>(fmt::format("anomctl/{}", w.attempt), tcp);
     } catch (const std::exception& e) {
       if (options.isServer) {
-        throw Error(ExitCode::unreachable,
-                    fmt::format("cannot listen on port {} (MASTER_PORT): is another training running there?",
-                                w.master_port),
-                    first_line(e.what()));
+        throw Error(
+            ExitCode::unreachable,
+            fmt::format("cannot listen on port {} (MASTER_PORT): is another training running there?", w.master_port),
+            first_line(e.what()));
       }
       if (std::chrono::steady_clock::now() >= end) {
         throw Error(ExitCode::unreachable,
@@ -123,7 +123,8 @@ void TorchTeam::wait_for(const std::string& key, std::int64_t rank) {
   while (!to_->has(key)) {
     if (to_->has("stopped")) throw TrainingStopped();
     if (to_->has("gone"))
-      throw unreachable_error(fmt::format("rank {} ended before the training began: see what it said last", to_->get("gone")));
+      throw unreachable_error(
+          fmt::format("rank {} ended before the training began: see what it said last", to_->get("gone")));
     if (std::chrono::steady_clock::now() >= end) {
       throw unreachable_error(fmt::format("rank {} did not come within {} (--worker-timeout): is it running?", rank,
                                           format_duration(timeout_)));

@@ -34,6 +34,8 @@ void use_threads(const TrainerOptions& options, const World& world) {
   at::set_num_threads(static_cast<int>(n));
 }
 
+TensorPath path_of(const TrainerOptions& options) { return {.attention_bytes = options.attention_memory << 20}; }
+
 std::int64_t gpus() { return static_cast<std::int64_t>(usable_devices().size()) - 1; }
 
 }  // namespace
@@ -57,7 +59,7 @@ TrainingOutput TorchTrainer::train(const MtadGatSettings& settings, const Traine
   const at::Device device = choose_device(device_for(world, options.device, gpus()));
   const KeptMemory memory;
   try {
-    return TrainingSession(settings, options, input, device, team).run();
+    return TrainingSession(settings, options, input, {device, team, path_of(options)}).run();
   } catch (const TrainingStopped&) {  // before the first epoch
     TrainingOutput out;
     out.stopped = true;
@@ -82,7 +84,7 @@ double TorchTrainer::measure_step(const MtadGatSettings& settings, const Trainer
     double best = std::numeric_limits<double>::infinity();
     for (int i = 0; i < 3; ++i) {
       const double begin = now_seconds();
-      TensorBackend backend(parameters, settings.dropout, true, stop);
+      TensorBackend backend(parameters, settings.dropout, true, stop, path_of(options));
       const Losses l = mtad_gat_losses(backend, settings, x, y, options.aligned_target, kRootEpsilon);
       (l.forecast + l.reconstruction).backward();
       adam.step(1e-9);
@@ -101,6 +103,7 @@ double TorchTrainer::measure_step(const MtadGatSettings& settings, const Trainer
 
 std::string TorchTrainer::version() const { return TORCH_VERSION; }
 std::vector<std::string> TorchTrainer::devices() const { return usable_devices(); }
+std::string TorchTrainer::why_no_gpu() const { return anomctl::why_no_gpu(); }
 
 }  // namespace anomctl
 

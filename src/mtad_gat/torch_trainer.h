@@ -15,6 +15,7 @@ class TorchTrainer : public Trainer {
                                                 const std::string& device) override;
   std::string version() const override;
   std::vector<std::string> devices() const override;
+  std::string why_no_gpu() const override;
 };
 
 }  // namespace anomctl

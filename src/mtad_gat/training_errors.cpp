@@ -30,14 +30,19 @@ void translate(const std::exception& e, const TrainerOptions& options) {
   const auto says = [&](const char* words) { return what.find(words) != std::string::npos; };
   if (says("out of memory") || says("can't allocate memory") || dynamic_cast<const std::bad_alloc*>(&e) != nullptr) {
     throw Error(ExitCode::failed,
-                fmt::format("out of memory with {} windows a step: try --batch-size {}", options.batch_size,
-                            std::max<std::int64_t>(1, options.batch_size / 4)),
+                fmt::format("out of memory with {} windows a step: try --batch-size {}{}", options.batch_size,
+                            std::max<std::int64_t>(1, options.batch_size / 4),
+                            says("CUDA") && options.attention_memory > 64
+                                ? fmt::format(", or --attention-memory {}", options.attention_memory / 4)
+                                : ""),
                 what);
   }
   if (says("driver version is insufficient") || says("driver on your system is too old"))
-    throw Error(ExitCode::failed, "the NVIDIA driver is too old for this libtorch: update it, or use --device cpu", what);
+    throw Error(ExitCode::failed, "the NVIDIA driver is too old for this libtorch: update it, or use --device cpu",
+                what);
   if (says("no kernel image is available"))
-    throw Error(ExitCode::failed, "this libtorch has no code for this GPU: install one that has, or use --device cpu", what);
+    throw Error(ExitCode::failed, "this libtorch has no code for this GPU: install one that has, or use --device cpu",
+                what);
   throw Error(ExitCode::failed, fmt::format("libtorch failed: {}", what.substr(0, what.find('\n'))), what);
 }
 

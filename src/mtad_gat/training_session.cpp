@@ -19,7 +19,7 @@ namespace anomctl {
 namespace {
 
 // Where a training may differ between a checkpoint and what goes on from it, or between machines.
-constexpr const char* kFree[] = {"threads", "device", "worker_timeout"};
+constexpr const char* kFree[] = {"threads", "device", "attention_memory", "worker_timeout"};
 
 double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -61,8 +61,13 @@ class LossSums {
 }  // namespace
 
 TrainingSession::TrainingSession(const MtadGatSettings& s, const TrainerOptions& o, const TrainingInput& input,
-                                 const at::Device& device, TorchTeam* team)
-    : s_(s), o_(o), input_(input), device_(device), team_(team), windows_(*input.rows, s.window_size, device) {
+                                 const TrainingPlace& place)
+    : s_(s),
+      o_(o),
+      input_(input),
+      device_(place.device),
+      team_(place.team),
+      windows_(*input.rows, s.window_size, place.device) {
   checkpoint_.fingerprint = fingerprint();
   std::optional<Checkpoint> saved;
   if (leads() && input.resume && !input.checkpoint.empty())
@@ -75,8 +80,7 @@ TrainingSession::TrainingSession(const MtadGatSettings& s, const TrainerOptions&
   checkpoint_.best_loss = std::numeric_limits<double>::infinity();
   if (saved) {
     checkpoint_ = std::move(*saved);
-    for (auto [moments, from] :
-         {std::pair{&adam_->first, &checkpoint_.first}, {&adam_->second, &checkpoint_.second}}) {
+    for (auto [moments, from] : {std::pair{&adam_->first, &checkpoint_.first}, {&adam_->second, &checkpoint_.second}}) {
       for (auto& [name, t] : make_parameters(*from, device_)) (*moments)[name] = t.detach();
     }
   }
@@ -84,7 +88,8 @@ TrainingSession::TrainingSession(const MtadGatSettings& s, const TrainerOptions&
   adam_->steps = checkpoint_.steps;
   if (!checkpoint_.epochs.empty()) log_info("going on after epoch {}", checkpoint_.epochs.size());
   step_ = std::make_unique<TrainingStep>(StepParts{s_, parameters_, windows_, o_.aligned_target,
-                                                   o_.compat == "reference" ? 0 : kRootEpsilon, team_, input_.stop});
+                                                   o_.compat == "reference" ? 0 : kRootEpsilon, team_, input_.stop,
+                                                   place.path});
 }
 
 void TrainingSession::meet_team() {
@@ -115,8 +120,9 @@ TrainingOutput TrainingSession::run() {
       stopped = true;
     } catch (const Error& e) {
       if (e.code() != ExitCode::unreachable || !leads() || checkpoint_.epochs.empty()) throw;
-      throw Error(e.code(), fmt::format("{}; epoch {} is kept: anomctl train --resume with the same settings goes on",
-                                        e.what(), checkpoint_.epochs.size()),
+      throw Error(e.code(),
+                  fmt::format("{}; epoch {} is kept: anomctl train --resume with the same settings goes on", e.what(),
+                              checkpoint_.epochs.size()),
                   e.detail());
     } catch (const std::exception&) {  // what libtorch makes of TrainingStopped on the way back
       if (!input_.stop.stop_requested()) throw;
@@ -214,6 +220,7 @@ void TrainingSession::not_finite(std::int64_t epoch) const {
 std::string TrainingSession::fingerprint() const {
   std::string text = s_.to_json().dump();
   TrainerOptions copy = o_;
+  copy.batch_size *= processes();  // two with half of it train alike
   for (const Field& f : describe(copy)) {
     if (f.name != "epochs" && std::find(std::begin(kFree), std::end(kFree), f.name) == std::end(kFree))
       text += "\n" + f.name + "=" + f.get();

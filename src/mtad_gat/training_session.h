@@ -6,19 +6,25 @@
 
 #include "mtad_gat/adam.h"
 #include "mtad_gat/checkpoint.h"
+#include "mtad_gat/series_windows.h"
 #include "mtad_gat/team.h"
 #include "mtad_gat/training_step.h"
-#include "mtad_gat/series_windows.h"
 
 namespace anomctl {
 
 inline constexpr double kRootEpsilon = 1e-12;  // below the roots of the losses; the reference has none
 
+struct TrainingPlace {
+  at::Device device = at::kCPU;
+  TorchTeam* team = nullptr;  // the processes that train together, null for this one alone
+  TensorPath path;
+};
+
 class TrainingSession {
  public:
-  // `team`: the processes that train together, null for this one alone. All arguments must outlive the session.
+  // All arguments, and the team, must outlive the session.
   TrainingSession(const MtadGatSettings& settings, const TrainerOptions& options, const TrainingInput& input,
-                  const at::Device& device, TorchTeam* team);
+                  const TrainingPlace& place);
   TrainingOutput run();
 
  private:

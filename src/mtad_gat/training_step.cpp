@@ -34,7 +34,7 @@ bool TrainingStep::finishes(const std::function<void()>& work) const {
 at::Tensor TrainingStep::alone(const at::Tensor& starts, const std::function<void(const at::Tensor&)>* good) const {
   const bool train = good != nullptr;
   const auto [x, y] = p_.windows.batch(starts);
-  TensorBackend backend(p_.parameters, train ? p_.settings.dropout : 0, train, p_.stop);
+  TensorBackend backend(p_.parameters, train ? p_.settings.dropout : 0, train, p_.stop, p_.path);
   const Losses l = mtad_gat_losses(backend, p_.settings, x, y, p_.aligned, p_.epsilon);
   at::Tensor found = values(l.forecast, l.reconstruction);
   if (train) {
@@ -54,7 +54,7 @@ at::Tensor TrainingStep::together(const at::Tensor& starts, const std::function<
   bool goes_on = finishes([&] {
     if (count == 0) return;
     const auto [x, y] = p_.windows.batch(starts.narrow(0, from, count));
-    TensorBackend backend(p_.parameters, train ? p_.settings.dropout : 0, train, p_.stop);
+    TensorBackend backend(p_.parameters, train ? p_.settings.dropout : 0, train, p_.stop, p_.path);
     squared = mtad_gat_squared_errors(backend, p_.settings, x, y, p_.aligned);
     sums = values(squared.forecast, squared.reconstruction) * share;
   });

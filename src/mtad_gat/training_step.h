@@ -5,8 +5,8 @@
 
 #include "anomctl/model/training.h"
 #include "mtad_gat/losses.h"
-#include "mtad_gat/team.h"
 #include "mtad_gat/series_windows.h"
+#include "mtad_gat/team.h"
 
 namespace anomctl {
 
@@ -15,9 +15,10 @@ struct StepParts {
   const Parameters& parameters;
   const SeriesWindows& windows;
   bool aligned = true;
-  double epsilon = 0;          // below the roots
-  TorchTeam* team = nullptr;   // null: this process alone
+  double epsilon = 0;         // below the roots
+  TorchTeam* team = nullptr;  // null: this process alone
   std::stop_token stop;
+  TensorPath path;
 };
 
 class TrainingStep {

@@ -38,6 +38,7 @@ struct TrainerOptions {
   std::uint64_t seed = 0;
   std::int64_t threads = 0;  // 0: all cores
   std::string device = "auto";
+  std::int64_t attention_memory = 512;
   Duration worker_timeout = seconds(600);
 
   static void fields(auto& self, auto&& field) {
@@ -67,6 +68,8 @@ struct TrainerOptions {
           "on busy cores are slower than one",
           Between{0, 1024});
     field("device", self.device, "auto, cpu, cuda or cuda:N; under torchrun cuda is the GPU of the process's place");
+    field("attention_memory", self.attention_memory,
+          "MiB that intermediates of the attention may take on a GPU: less takes longer", Between{1, 1'000'000});
     field("worker_timeout", self.worker_timeout,
           "under torchrun: how long a process waits for the others before it gives up");
   }
@@ -132,6 +135,8 @@ class Trainer {
   // "2.11.0", and the devices that can be used.
   virtual std::string version() const = 0;
   virtual std::vector<std::string> devices() const = 0;
+  // Why a GPU is not among them, in words.
+  virtual std::string why_no_gpu() const = 0;
 };
 
 // Where libtorch is looked for, in this order: $ANOMCTL_LIBTORCH alone when it is set, else where it was at build time,

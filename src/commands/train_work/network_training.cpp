@@ -117,8 +117,7 @@ void train_network(TrainSession& s) {
   }
   if (s.world.leads()) {
     input.resume = resume_from(s) != Resume::no;
-    input.checkpoint =
-        checkpoint_folder(s.run->info(), *open_run_store(s.options.tracking.local()), resume_from(s));
+    input.checkpoint = checkpoint_folder(s.run->info(), *open_run_store(s.options.tracking.local()), resume_from(s));
     input.on_epoch = [&](const EpochLosses& e) { log_epoch(s, e); };
   }
   input.on_progress = [&](std::int64_t done, std::int64_t) { s.progress.update(done); };

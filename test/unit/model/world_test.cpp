@@ -26,9 +26,12 @@ TEST_CASE("a process without a launcher is alone") {
 }
 
 TEST_CASE("a process of several knows its place") {
-  std::map<std::string, std::string> set = {{"WORLD_SIZE", "4"},           {"RANK", "3"},
-                                            {"LOCAL_RANK", "1"},           {"LOCAL_WORLD_SIZE", "2"},
-                                            {"MASTER_ADDR", "machine.one"}, {"MASTER_PORT", "29500"}};
+  std::map<std::string, std::string> set = {{"WORLD_SIZE", "4"},
+                                            {"RANK", "3"},
+                                            {"LOCAL_RANK", "1"},
+                                            {"LOCAL_WORLD_SIZE", "2"},
+                                            {"MASTER_ADDR", "machine.one"},
+                                            {"MASTER_PORT", "29500"}};
   World w = from(set);
   CHECK(w.name() == "rank 3 of 4");
   CHECK_FALSE(w.leads());
