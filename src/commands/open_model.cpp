@@ -24,10 +24,10 @@ void check_device(const std::string& device) {
   if (number.empty() || number.size() > 3 || number.find_first_not_of("0123456789") != std::string::npos)
     throw UsageError(fmt::format("--device '{}' is none of auto, cpu, cuda, cuda:N", device));
   const auto usable = load_trainer().devices();
-  if (std::find(usable.begin(), usable.end(), wanted) == usable.end())
-    throw UsageError(fmt::format(
-        "--device {}: libtorch sees {} only (anomctl doctor says what is missing); use --device cpu or auto", device,
-        fmt::join(usable, ", ")));
+  if (std::find(usable.begin(), usable.end(), wanted) == usable.end()) {
+    throw UsageError(fmt::format("--device {}: {}; libtorch sees {}; use --device cpu or auto", device,
+                                 load_trainer().why_no_gpu(), fmt::join(usable, ", ")));
+  }
 }
 
 std::shared_ptr<const WindowModel> open_model(const Bundle& bundle, const std::string& device, int threads) {

@@ -4,9 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <csignal>
+#include <cstdio>
 
+#include "anomctl/core/config.h"
 #include "anomctl/core/error.h"
 #include "anomctl/core/log.h"
+#include "anomctl/core/log_level.h"
 #include "anomctl/data/data_set.h"
 #include "anomctl/detection/bundle.h"
 #include "anomctl/detection/replay.h"
@@ -15,6 +19,7 @@
 #include "anomctl/registry/run_store.h"
 #include "commands/git_commit.h"
 #include "commands/help.h"
+#include "commands/open_model.h"
 #include "commands/train_work/budget_scores.h"
 #include "commands/train_work/logged_model.h"
 #include "commands/train_work/network_training.h"
@@ -67,6 +72,7 @@ void describe_bundle(TrainSession& s) {
   b.provenance["version"] = program_version();
   b.provenance["git_commit"] = git_commit();
   b.provenance["seed"] = s.options.trainer.seed;
+  if (s.world.size > 1) b.provenance["processes"] = s.world.size;
 }
 
 void fit_panels(TrainSession& s) {
@@ -155,15 +161,33 @@ Json to_json(const TrainedRun& r) {
   return j;
 }
 
+// One of several processes: rank 0 alone speaks, but for warnings and errors, which say whose they are.
+TrainedRun train_in_team(const TrainOptions& options, Context& context, const World& world) {
+  if (options.kind == "panel")
+    throw UsageError("--kind panel is fitted in one process: start anomctl train without torchrun");
+  NoProgress silent;
+  if (!world.leads()) {
+    raise_log_level(LogLevel::warning);
+    if (std::freopen("/dev/null", "w", stdout) == nullptr) throw failed("cannot open /dev/null");
+  }
+  try {
+    return train(options, world.leads() ? context.progress() : silent, context.stop().token(), world);
+  } catch (const Error& e) {
+    throw Error(e.code(), fmt::format("{}: {}", world.name(), e.what()), e.detail());
+  }
+}
+
 int run(const TrainOptions& options, Context& context) {
   validate(options);
-  const TrainedRun r = train(options, context.progress(), context.stop().token());
+  const World world = world_from(process_environment());
+  const TrainedRun r = world.size > 1 ? train_in_team(options, context, world)
+                                      : train(options, context.progress(), context.stop().token(), world);
   context.result = to_json(r);
   context.text(fmt::format("run {} ({})", r.run_name, r.run_id));
   if (r.stopped) {
     context.text(
         fmt::format("stopped after {} epochs; anomctl train --resume with the same settings goes on", r.epochs.size()));
-    return context.stop().exit_code(0);
+    return context.stop().exit_code(128 + SIGTERM);  // where another process was told to stop
   }
   if (!r.epochs.empty()) {
     context.text(fmt::format("{} epochs, the best is {}; {:.0f} windows a second", r.epochs.size(), r.best_epoch,
@@ -192,11 +216,18 @@ void validate(const TrainOptions& options) {
   }
 }
 
-TrainedRun train(const TrainOptions& options, Progress& progress, std::stop_token stop) {
-  TrainSession s{options, progress, stop};
+TrainedRun train(const TrainOptions& options, Progress& progress, std::stop_token stop, const World& world) {
+  TrainSession s{options, progress, stop, world};
+  if (world.size > 1) s.team = load_trainer().join(world, options.trainer.worker_timeout, stop);
+  if (s.with_network()) check_device(device_for(world, options.trainer.device, 0));  // at once; auto is never wrong
   s.set = load_data_set(find_data_set(options.datasets_dir, options.dataset));
   s.rows = choose_train_rows(s.set);
   describe_rows(s);
+  if (!world.leads()) {
+    describe_bundle(s);
+    train_network(s);
+    return s.result;
+  }
   start_run(s);
   try {
     describe_bundle(s);
@@ -205,9 +236,10 @@ TrainedRun train(const TrainOptions& options, Progress& progress, std::stop_toke
       train_network(s);
     else
       s.bundle->scaler = Scaler::fit(Scaler::parse_kind(s.options.scaler), s.set.train.values, s.rows.use);
-    if (!s.stop.stop_requested()) fit_scores(s);
-    if (!s.stop.stop_requested()) fit_budget(s);
-    s.result.stopped = s.stop.stop_requested();
+    const auto stopped = [&s] { return s.result.stopped || s.stop.stop_requested(); };
+    if (!stopped()) fit_scores(s);
+    if (!stopped()) fit_budget(s);
+    s.result.stopped = stopped();
     if (!s.result.stopped) keep(s);
     s.run->finish(s.result.stopped ? "KILLED" : "FINISHED");
   } catch (const std::exception&) {

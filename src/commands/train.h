@@ -64,7 +64,8 @@ struct TrainedRun {
   std::string findings;  // one sentence on what the relation network found, empty without the panel
   bool stopped = false;
 };
-TrainedRun train(const TrainOptions& options, Progress& progress, std::stop_token stop);
+// `world`: this process's place among those that train the network together; rank 0 alone makes a run and a bundle.
+TrainedRun train(const TrainOptions& options, Progress& progress, std::stop_token stop, const World& world = {});
 
 CommandSpec train_command();
 

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -11,6 +12,7 @@
 #include <system_error>
 
 #include "anomctl/core/json.h"
+#include "anomctl/core/log_level.h"
 #include "anomctl/core/time.h"
 
 namespace anomctl {
@@ -70,6 +72,8 @@ void configure_log(const LogSettings& settings) {
   sink().json = settings.json;
   sink().color = settings.color;
 }
+
+void raise_log_level(LogLevel least) { sink().level = std::max(least, sink().level.load()); }
 
 bool log_enabled(LogLevel level) { return level >= sink().level.load(std::memory_order_relaxed); }
 

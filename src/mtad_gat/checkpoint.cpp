@@ -1,7 +1,6 @@
 #include "mtad_gat/checkpoint.h"
 
 #include "anomctl/core/error.h"
-#include "anomctl/core/json.h"
 #include "anomctl/core/log.h"
 
 namespace anomctl {
@@ -22,6 +21,27 @@ EpochLosses losses_from(const Json& j) {
 
 }  // namespace
 
+Json progress_of(const Checkpoint& c) {
+  Json j = Json::object();
+  j["fingerprint"] = c.fingerprint;
+  j["steps"] = c.steps;
+  j["best_epoch"] = c.best_epoch;
+  j["best_loss"] = c.best_loss;
+  j["waited"] = c.waited;
+  j["epochs"] = Json::array();
+  for (const EpochLosses& e : c.epochs) j["epochs"].push_back(json_of(e));
+  return j;
+}
+
+void read_progress(const Json& j, Checkpoint& c) {
+  c.fingerprint = j.at("fingerprint").as_string();
+  c.steps = j.at("steps").as_int();
+  c.best_epoch = j.at("best_epoch").as_int();
+  c.best_loss = j.at("best_loss").is_null() ? std::numeric_limits<double>::infinity() : j.at("best_loss").as_double();
+  c.waited = j.at("waited").as_int();
+  for (const Json& e : j.at("epochs").as_array()) c.epochs.push_back(losses_from(e));
+}
+
 void save_checkpoint(const Checkpoint& c, const fs::path& folder) {
   fs::create_directories(folder);
   TensorMap all;
@@ -31,15 +51,8 @@ void save_checkpoint(const Checkpoint& c, const fs::path& folder) {
   }
   const std::string bytes = to_safetensors(all);
   write_file_atomic(folder / "checkpoint.safetensors", bytes);
-  Json j = Json::object();
+  Json j = progress_of(c);
   j["sha256"] = sha256_hex(bytes);
-  j["fingerprint"] = c.fingerprint;
-  j["steps"] = c.steps;
-  j["best_epoch"] = c.best_epoch;
-  j["best_loss"] = c.best_loss;
-  j["waited"] = c.waited;
-  j["epochs"] = Json::array();
-  for (const EpochLosses& e : c.epochs) j["epochs"].push_back(json_of(e));
   write_file_atomic(folder / "checkpoint.json", j.dump(1));
 }
 
@@ -62,12 +75,7 @@ std::optional<Checkpoint> load_checkpoint(const fs::path& folder, const std::str
     TensorMap& into = part == "weights" ? c.weights : part == "best" ? c.best : part == "first" ? c.first : c.second;
     into[key] = tensor;
   }
-  c.steps = j.at("steps").as_int();
-  c.best_epoch = j.at("best_epoch").as_int();
-  c.best_loss = j.at("best_loss").is_null() ? std::numeric_limits<double>::infinity() : j.at("best_loss").as_double();
-  c.waited = j.at("waited").as_int();
-  for (const Json& e : j.at("epochs").as_array()) c.epochs.push_back(losses_from(e));
-  c.fingerprint = fingerprint;
+  read_progress(j, c);
   return c;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "anomctl/core/files.h"
+#include "anomctl/core/json.h"
 #include "anomctl/model/training.h"
 
 namespace anomctl {
@@ -17,6 +18,10 @@ struct Checkpoint {
   std::vector<EpochLosses> epochs;
   std::string fingerprint;  // of settings, options and rows: another training's checkpoint is not gone on from
 };
+
+// All but the tensors, as text: what checkpoint.json holds, and what processes that train together tell each other.
+Json progress_of(const Checkpoint& checkpoint);
+void read_progress(const Json& j, Checkpoint& into);
 
 void save_checkpoint(const Checkpoint& checkpoint, const fs::path& folder);
 // Nothing when there is none, or the fingerprint differs (which is logged).

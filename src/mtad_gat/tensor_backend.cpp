@@ -4,11 +4,6 @@
 #include "mtad_gat/attention_kernels.h"
 
 namespace anomctl {
-namespace {
-
-bool kernels_apply(const at::Tensor& x) { return x.device().is_cpu() && x.scalar_type() == at::kFloat; }
-
-}  // namespace
 
 Parameters make_parameters(const TensorMap& weights, const at::Device& device) {
   Parameters out;
@@ -48,7 +43,7 @@ at::Tensor TensorBackend::conv1d_relu(const Array& x, const std::string& layer) 
 }
 
 at::Tensor TensorBackend::attend_by(const Array& x, const Attention& attention, bool sensors) {
-  if (!attention.gatv2 || !kernels_apply(x)) {
+  if (!attention.gatv2 || !path_.kernels_apply(x)) {
     return sensors ? attend(x.transpose(1, 2), attention).transpose(1, 2) : attend(x, attention);
   }
   AttentionInput input{x, sensors, p_.at(attention.layer + ".lin.weight"), p_.at(attention.layer + ".lin.bias"),
@@ -69,9 +64,9 @@ at::Tensor TensorBackend::attend(const Array& nodes, const Attention& attention)
   if (attention.gatv2) {
     // lin([v_i, v_j]) = left v_i + right v_j, exact: the (b, n * n, 2 m) pairs are never made.
     const std::int64_t m = nodes.size(2);
-    const at::Tensor p = at::linear(nodes, weight.narrow(1, 0, m), shift);  // (b, n, d)
-    const at::Tensor q = at::linear(nodes, weight.narrow(1, m, m));         // (b, n, d)
-    e = attention_logits(p, q, a, bias, attention.alpha);                   // (b, n, n)
+    const at::Tensor p = at::linear(nodes, weight.narrow(1, 0, m), shift);        // (b, n, d)
+    const at::Tensor q = at::linear(nodes, weight.narrow(1, m, m));               // (b, n, d)
+    e = attention_logits(p, q, a, bias, attention.alpha, path_.attention_bytes);  // (b, n, n)
   } else {
     const at::Tensor w = at::linear(nodes, weight, shift);  // (b, n, d)
     const std::int64_t d = w.size(2);
@@ -91,19 +86,19 @@ GruParameters TensorBackend::gru_parameters(const std::string& layer, std::int64
 
 at::Tensor TensorBackend::gru(const Array& x, const std::string& layer, std::int64_t n) {
   const GruParameters p = gru_parameters(layer, n);
-  if (kernels_apply(x)) return watched(gru_of_rows(x, p, GruOutput::all));
+  if (path_.kernels_apply(x)) return watched(gru_of_rows(x, p, GruOutput::all));
   const at::Tensor start = at::zeros({1, x.size(0), p.weight_hh.size(1)}, x.options());
   return watched(std::get<0>(
       at::gru(x, start, {p.weight_ih, p.weight_hh, p.bias_ih, p.bias_hh}, true, 1, 0.0, training_, false, true)));
 }
 
 at::Tensor TensorBackend::gru_last(const Array& x, const std::string& layer, std::int64_t n) {
-  if (kernels_apply(x)) return watched(gru_of_rows(x, gru_parameters(layer, n), GruOutput::last));
+  if (path_.kernels_apply(x)) return watched(gru_of_rows(x, gru_parameters(layer, n), GruOutput::last));
   return last_step(gru(x, layer, n));
 }
 
 at::Tensor TensorBackend::spread_gru(const Array& x, std::int64_t steps, const std::string& layer, std::int64_t n) {
-  if (kernels_apply(x)) return watched(gru_of_spread(x, steps, gru_parameters(layer, n), GruOutput::all));
+  if (path_.kernels_apply(x)) return watched(gru_of_spread(x, steps, gru_parameters(layer, n), GruOutput::all));
   // Row t, unit j is x[(t * h + j) div steps].
   return gru(x.repeat_interleave(steps, 1).view({x.size(0), steps, x.size(1)}), layer, n);  // (b, w, h)
 }

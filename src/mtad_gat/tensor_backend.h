@@ -13,6 +13,7 @@
 #include "anomctl/model/mtad_gat_network.h"
 #include "anomctl/model/tensors.h"
 #include "mtad_gat/gru.h"
+#include "mtad_gat/tensor_path.h"
 
 namespace anomctl {
 
@@ -32,8 +33,9 @@ class TensorBackend {
   using Array = at::Tensor;
   // dropout 0 or training false: no dropout.
   // `stop` ends a pass between two of its steps, forwards and backwards, by throwing TrainingStopped.
-  TensorBackend(const Parameters& parameters, double dropout, bool training, std::stop_token stop = {})
-      : p_(parameters), dropout_(dropout), training_(training), stop_(std::move(stop)) {}
+  TensorBackend(const Parameters& parameters, double dropout, bool training, std::stop_token stop = {},
+                TensorPath path = {})
+      : p_(parameters), dropout_(dropout), training_(training), stop_(std::move(stop)), path_(path) {}
 
   Array conv1d_relu(const Array& x, const std::string& layer);
   Array attend_sensors(const Array& x, const Attention& attention) { return attend_by(x, attention, true); }
@@ -64,6 +66,7 @@ class TensorBackend {
   double dropout_;
   bool training_;
   std::stop_token stop_;
+  TensorPath path_;
 };
 
 }  // namespace anomctl

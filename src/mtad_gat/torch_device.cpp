@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <dlfcn.h>
 #include <fmt/core.h>
 
 #include "anomctl/core/error.h"
@@ -17,7 +18,43 @@ int gpu_count() {
   }
 }
 
+// As the driver's own library says it: libtorch tells one that is too old from none in a warning only.
+long driver_version() {
+  int version = 0;
+  if (void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL)) {
+    if (auto* ask = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDriverGetVersion"));
+        ask == nullptr || ask(&version) != 0)
+      version = 0;
+    dlclose(driver);
+  }
+  return version;
+}
+
 }  // namespace
+
+std::string why_no_gpu(long driver, long needed, int gpus) {
+  const auto text = [](long version) { return fmt::format("{}.{}", version / 1000, version % 1000 / 10); };
+  if (needed == 0) return "this libtorch was loaded without CUDA (scripts/setup --cuda installs it)";
+  if (gpus > 0) return fmt::format("there are {} GPUs", gpus);
+  if (driver == 0) return "there is no NVIDIA driver (libcuda.so.1)";
+  // A major version's drivers serve all of its minor ones.
+  if (driver / 1000 < needed / 1000)
+    return fmt::format("the NVIDIA driver is too old: it serves CUDA {}, this libtorch needs {}", text(driver),
+                       text(needed));
+  return "the NVIDIA driver shows no GPU";
+}
+
+std::string why_no_gpu() {
+  long needed = 0;
+  if (at::CUDAHooksRegistry()->Has("CUDAHooks")) {  // hasCUDA() asks for a GPU, too
+    try {
+      needed = at::detail::getCUDAHooks().versionCUDART();
+    } catch (const std::exception&) {
+      needed = 1;
+    }
+  }
+  return why_no_gpu(driver_version(), needed, gpu_count());
+}
 
 at::Device choose_device(const std::string& text) {
   const int gpus = gpu_count();
@@ -32,12 +69,7 @@ at::Device choose_device(const std::string& text) {
     index = std::stoi(text.substr(5));
   }
   if (index >= gpus) {
-    // hasCUDA() asks for a GPU, too.
-    const char* why = !at::CUDAHooksRegistry()->Has("CUDAHooks")
-                          ? "this libtorch was loaded without CUDA (scripts/setup --cuda installs it)"
-                      : gpus == 0 ? "the driver shows no GPU (is it installed, and new enough?)"
-                                  : "there are fewer GPUs";
-    throw UsageError(fmt::format("--device {}: {}; use --device cpu or auto", text, why));
+    throw UsageError(fmt::format("--device {}: {}; use --device cpu or auto", text, why_no_gpu()));
   }
   return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
 }

@@ -7,6 +7,7 @@ namespace anomctl {
 
 class TorchTrainer : public Trainer {
  public:
+  std::shared_ptr<Team> join(const World& world, Duration timeout, std::stop_token stop) override;
   TrainingOutput train(const MtadGatSettings& settings, const TrainerOptions& options,
                        const TrainingInput& input) override;
   double measure_step(const MtadGatSettings& settings, const TrainerOptions& options, std::stop_token stop) override;
@@ -14,6 +15,7 @@ class TorchTrainer : public Trainer {
                                                 const std::string& device) override;
   std::string version() const override;
   std::vector<std::string> devices() const override;
+  std::string why_no_gpu() const override;
 };
 
 }  // namespace anomctl

@@ -6,7 +6,7 @@
 namespace anomctl {
 // Raised whenever training.h, window_model.h, tensors.h or mtad_gat_settings.h change in a way that old binaries would
 // misread.
-inline constexpr int kTrainerAbi = 3;
+inline constexpr int kTrainerAbi = 4;
 }  // namespace anomctl
 
 // The module's trainer, or null when `abi` is not the module's own. The object lives as long as the process.

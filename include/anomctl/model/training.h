@@ -16,6 +16,7 @@
 #include "anomctl/model/mtad_gat_settings.h"
 #include "anomctl/model/tensors.h"
 #include "anomctl/model/window_model.h"
+#include "anomctl/model/world.h"
 
 namespace anomctl {
 
@@ -37,11 +38,14 @@ struct TrainerOptions {
   std::uint64_t seed = 0;
   std::int64_t threads = 0;  // 0: all cores
   std::string device = "auto";
+  std::int64_t attention_memory = 512;
+  Duration worker_timeout = seconds(600);
 
   static void fields(auto& self, auto&& field) {
     field("epochs", self.epochs, "most passes over the training windows", Between{1, 100'000});
     field("stride", self.stride, "rows between the starts of two training windows", Between{1, 100'000});
-    field("batch_size", self.batch_size, "windows a step", Between{1, 100'000}, Alias{"bs"});
+    field("batch_size", self.batch_size, "windows a step (under torchrun: of each process)", Between{1, 100'000},
+          Alias{"bs"});
     field("val_split", self.val_split, "share of the windows that validates", Between{0, 0.9});
     field("init_lr", self.init_lr, "first learning rate", Between{1e-9, 10});
     field("step_lr", self.step_lr, "epochs between two reductions of the learning rate", Between{1, 100'000});
@@ -63,7 +67,11 @@ struct TrainerOptions {
           "other "
           "on busy cores are slower than one",
           Between{0, 1024});
-    field("device", self.device, "auto, cpu, cuda or cuda:N");
+    field("device", self.device, "auto, cpu, cuda or cuda:N; under torchrun cuda is the GPU of the process's place");
+    field("attention_memory", self.attention_memory,
+          "MiB that intermediates of the attention may take on a GPU: less takes longer", Between{1, 1'000'000});
+    field("worker_timeout", self.worker_timeout,
+          "under torchrun: how long a process waits for the others before it gives up");
   }
   // The reference's behaviour for each switch that compat "reference" sets.
   TrainerOptions resolved() const;
@@ -76,6 +84,12 @@ struct EpochLosses {
   double learning_rate = 0, seconds = 0;
 };
 
+// Processes that train together; what it is belongs to the trainer.
+class Team {
+ public:
+  virtual ~Team() = default;
+};
+
 // Scaled rows and the windows over them. A window is named by its first row: rows first .. first + w are used (the last
 // one is the target).
 struct TrainingInput {
@@ -85,6 +99,9 @@ struct TrainingInput {
   std::vector<std::string> columns;             // for messages
   fs::path checkpoint;                          // written each epoch, and gone on from when `resume`; empty: none
   bool resume = false;
+  std::string version;  // of the program, compared among processes that train together
+  Team* team =
+      nullptr;  // from `join`: each process trains on its share of every batch; rank 0 alone writes and resumes
   std::function<void(const EpochLosses&)> on_epoch;
   std::function<void(std::int64_t windows_done, std::int64_t windows_total)> on_progress;
   std::stop_token stop;
@@ -96,12 +113,15 @@ struct TrainingOutput {
   std::int64_t best_epoch = 0;
   double windows_per_second = 0;
   std::string device;
-  bool stopped = false;  // by the stop token
+  bool stopped = false;  // by the stop token, of any process of the team
 };
 
 class Trainer {
  public:
   virtual ~Trainer() = default;
+  // Meets the other processes of `world`, which has several. Throws Error(unreachable) where they cannot be met within the
+  // timeout. Losing one later is Error(unreachable) from train.
+  virtual std::shared_ptr<Team> join(const World& world, Duration timeout, std::stop_token stop) = 0;
   // Throws Error(failed): loss not finite (names the column with the widest values; the last good epoch stays in the
   // checkpoint), out of memory, no such device. Throws UsageError for settings that do not fit.
   virtual TrainingOutput train(const MtadGatSettings& settings, const TrainerOptions& options,
@@ -115,6 +135,8 @@ class Trainer {
   // "2.11.0", and the devices that can be used.
   virtual std::string version() const = 0;
   virtual std::vector<std::string> devices() const = 0;
+  // Why a GPU is not among them, in words.
+  virtual std::string why_no_gpu() const = 0;
 };
 
 // Where libtorch is looked for, in this order: $ANOMCTL_LIBTORCH alone when it is set, else where it was at build time,

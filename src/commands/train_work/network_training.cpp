@@ -10,6 +10,8 @@
 #include "anomctl/model/linear_part.h"
 #include "anomctl/model/mtad_gat_network.h"
 #include "anomctl/model/native_model.h"
+#include "commands/help.h"
+#include "commands/train_work/checkpoint_folder.h"
 #include "commands/train_work/network_voice.h"
 
 namespace anomctl {
@@ -21,10 +23,11 @@ void say_how_long(const TrainSession& s, Trainer& trainer, std::size_t windows) 
   const TrainerOptions& t = s.options.trainer;
   const double step = trainer.measure_step(s.bundle->settings, t, s.stop);
   if (s.stop.stop_requested()) return;
-  const double steps = std::ceil(static_cast<double>(windows) / static_cast<double>(t.batch_size));
+  const auto batch = static_cast<double>(t.batch_size * s.world.size);
+  const double steps = std::ceil(static_cast<double>(windows) / batch);
   const double total = step * steps * static_cast<double>(t.epochs);
   s.progress.note(fmt::format("{} windows x {} epochs: at most {:.0f} s on this device ({:.0f} windows a second)",
-                              windows, t.epochs, total, static_cast<double>(t.batch_size) / step));
+                              windows, t.epochs, total, batch / step));
   if (total > kLongTraining) {
     const auto factor = static_cast<std::int64_t>(std::ceil(total / kLongTraining));
     s.progress.note(fmt::format("--stride {} brings it under an hour (or create-datasets --downsample {})",
@@ -45,23 +48,10 @@ void log_epoch(TrainSession& s, const EpochLosses& e) {
                               e.val_total, e.seconds));
 }
 
-// Beside the run's metrics: MLflow's client takes a folder at the top of its store for an experiment. With --resume the
-// checkpoint of the latest run that left one moves here.
-fs::path checkpoint_folder(const TrainSession& s) {
-  const auto within = [](const RunInfo& run) { return run.artifacts.parent_path() / "checkpoint"; };
-  const fs::path folder = within(s.run->info());
-  if (!s.options.resume) return folder;
-  const auto here = open_run_store(s.options.tracking.local());
-  for (const RunInfo& run : here->list(s.run->info().experiment)) {
-    if (run.id == s.run->info().id || !fs::exists(within(run))) continue;
-    std::error_code error;
-    fs::rename(within(run), folder, error);
-    if (error) throw failed(fmt::format("cannot take over {}: {}", within(run).string(), error.message()));
-    if (run.status == "RUNNING") here->open(run.id)->finish("KILLED");
-    log_info("the checkpoint of run {}", run.name);
-    break;
-  }
-  return folder;
+// Whose checkpoint is gone on from.
+Resume resume_from(const TrainSession& s) {
+  if (s.options.resume) return Resume::latest_checkpoint;
+  return s.world.attempt > 0 ? Resume::last_run : Resume::no;
 }
 
 // The rows that stopped the training and took no part in it: the last ones.
@@ -110,14 +100,14 @@ void train_network(TrainSession& s) {
     throw input_error(fmt::format("no run of {} has {} normal rows without a gap: choose a --window-size below {}",
                                   s.set.folder.string(), window + 1, window));
   }
-  say_how_long(s, trainer, split.train.size());
+  if (s.world.leads()) say_how_long(s, trainer, split.train.size());
   TrainingInput input;
   input.rows = &scaled;
   input.train = split.train;
   input.validation = split.validation;
   for (const Column& c : s.set.columns) input.columns.push_back(c.name);
-  input.checkpoint = checkpoint_folder(s);
-  input.resume = s.options.resume;
+  input.version = program_version();
+  input.team = s.team.get();
   input.stop = s.stop;
   TensorMap start;
   if (s.bundle->settings.linear_rows > 0) {
@@ -125,7 +115,11 @@ void train_network(TrainSession& s) {
     fit_linear_part(s.bundle->settings, scaled, split.train, start);
     input.initial_weights = &start;
   }
-  input.on_epoch = [&](const EpochLosses& e) { log_epoch(s, e); };
+  if (s.world.leads()) {
+    input.resume = resume_from(s) != Resume::no;
+    input.checkpoint = checkpoint_folder(s.run->info(), *open_run_store(s.options.tracking.local()), resume_from(s));
+    input.on_epoch = [&](const EpochLosses& e) { log_epoch(s, e); };
+  }
   input.on_progress = [&](std::int64_t done, std::int64_t) { s.progress.update(done); };
   s.progress.begin("training", static_cast<std::int64_t>(split.train.size()) * resolved.epochs, "windows");
   TrainingOutput out = trainer.train(s.bundle->settings, s.options.trainer, input);
@@ -138,7 +132,7 @@ void train_network(TrainSession& s) {
   s.result.windows_per_second = out.windows_per_second;
   s.result.stopped = out.stopped;
   std::error_code ignored;
-  if (!out.stopped) fs::remove_all(input.checkpoint, ignored);
+  if (!out.stopped && s.world.leads()) fs::remove_all(input.checkpoint, ignored);
 }
 
 void fit_network_score(TrainSession& s) {

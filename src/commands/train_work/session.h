@@ -18,6 +18,8 @@ struct TrainSession {
   const TrainOptions& options;
   Progress& progress;
   std::stop_token stop;
+  World world;
+  std::shared_ptr<Team> team;  // null where this process trains alone
   DataSet set;
   TrainRows rows;
   std::unique_ptr<Run> run;

@@ -1,4 +1,6 @@
+#include <ATen/Parallel.h>
 #include <algorithm>
+
 #include <cmath>
 #include <iostream>
 #include <limits>
@@ -9,7 +11,9 @@
 #include "anomctl/model/native_model.h"
 #include "mtad_gat/adam.h"
 #include "mtad_gat/losses.h"
+#include "mtad_gat/torch_device.h"
 #include "mtad_gat/torch_trainer.h"
+#include "mtad_gat/training_session.h"
 #include "support/catch.h"
 #include "support/golden_model.h"
 
@@ -23,18 +27,40 @@ at::Tensor tensor_of(const Tensor& t) {
 
 double largest_difference(const at::Tensor& a, const Tensor& b) {
   REQUIRE(a.numel() == b.size());
-  return (a.detach().flatten() - tensor_of(b).flatten()).abs().max().item<double>();
+  return (a.detach().to(at::kCPU).flatten() - tensor_of(b).flatten()).abs().max().item<double>();
+}
+
+// Where and how the network is run: the CPU's own kernels; what a GPU runs, on the CPU; and a GPU where there is one.
+struct Way {
+  std::string name;
+  at::Device device = at::kCPU;
+  TensorPath path;
+};
+
+std::vector<Way> all_ways() {
+  at::set_num_threads(1);  // small tensors: two threads would wait for each other more than they work
+  std::vector<Way> ways = {{"kernels", at::kCPU, {}},
+                           {"ATen", at::kCPU, {.own_kernels = false}},
+                           {"ATen, in pieces", at::kCPU, {.own_kernels = false, .attention_bytes = 1 << 18}}};
+  if (usable_devices().size() > 1)
+    ways.push_back({"GPU", at::Device(at::kCUDA, 0), {}});
+  else
+    std::cout << "skipped: 1 way to run the network (this machine has no GPU)\n";
+  return ways;
 }
 
 // Forward, gradients and three Adam steps against the reference (ML4ITS's losses where there are targets).
-void check_case(const golden::Case& c) {
-  INFO(c.name);
+void check_case(const golden::Case& c, const Way& way) {
+  INFO(c.name << ", " << way.name);
+  const auto on_device = [&](const char* batch, const char* what) {
+    return tensor_of(c.vectors.at(std::string(batch) + what)).to(way.device);
+  };
   const bool aligned = !c.settings.target_dims.empty();
-  Parameters parameters = make_parameters(c.weights, at::kCPU);
+  Parameters parameters = make_parameters(c.weights, way.device);
   {
     const at::NoGradGuard no_gradient;
-    TensorBackend backend(parameters, 0, false);
-    const at::Tensor x = tensor_of(c.vectors.at("batch0.x"));
+    TensorBackend backend(parameters, 0, false, {}, way.path);
+    const at::Tensor x = on_device("batch0", ".x");
     const auto encoded = mtad_gat_encode(backend, c.settings, x);
     CHECK(largest_difference(encoded.conv, c.vectors.at("fwd.conv_out")) < 2e-6);
     CHECK(largest_difference(encoded.h_feat, c.vectors.at("fwd.h_feat")) < 2e-6);
@@ -49,9 +75,9 @@ void check_case(const golden::Case& c) {
   const auto& steps = c.json.at("steps").as_array();
   for (std::size_t i = 0; i < 3; ++i) {
     const std::string batch = "batch" + std::to_string(i);
-    TensorBackend backend(parameters, 0, true);
-    const Losses l = mtad_gat_losses(backend, c.settings, tensor_of(c.vectors.at(batch + ".x")),
-                                     tensor_of(c.vectors.at(batch + ".y")).select(1, 0), aligned, 0);
+    TensorBackend backend(parameters, 0, true, {}, way.path);
+    const Losses l = mtad_gat_losses(backend, c.settings, on_device(batch.c_str(), ".x"),
+                                     on_device(batch.c_str(), ".y").select(1, 0), aligned, 0);
     CHECK(l.forecast.item<double>() == Approx(steps[i].at("forecast_loss").as_double()).margin(1e-5));
     CHECK(l.reconstruction.item<double>() == Approx(steps[i].at("recon_loss").as_double()).margin(1e-5));
     (l.forecast + l.reconstruction).backward();
@@ -105,7 +131,8 @@ TrainingInput input_of(const Matrix<float>& rows, const TrainerOptions& o) {
 }  // namespace
 
 TEST_CASE("outputs, gradients and three Adam steps of every golden case") {
-  for (const std::string& name : golden::small_cases()) check_case(golden::load_case(name));
+  for (const Way& way : all_ways())
+    for (const std::string& name : golden::small_cases()) check_case(golden::load_case(name), way);
 }
 
 TEST_CASE("the default network's training steps") {
@@ -113,7 +140,7 @@ TEST_CASE("the default network's training steps") {
     std::cout << "skipped: 1 golden case (default_w100_k17 is not beside the checkout)\n";
     return;
   }
-  check_case(golden::load_case("default_w100_k17", golden::large_cases()));
+  for (const Way& way : all_ways()) check_case(golden::load_case("default_w100_k17", golden::large_cases()), way);
 }
 
 TEST_CASE("the six epochs of the reference, with --compat reference") {
@@ -136,7 +163,10 @@ TEST_CASE("the six epochs of the reference, with --compat reference") {
       split_windows(window_starts(runs, c.settings.window_size, 1, {}), c.settings.window_size, o);
   in.train = split.train;
   in.validation = split.validation;
-  const TrainingOutput out = TorchTrainer().train(c.settings, o, in);
+  const Way way = GENERATE(from_range(all_ways()));
+  INFO(way.name);
+  const TrainerOptions resolved = o.resolved();
+  const TrainingOutput out = TrainingSession(c.settings, resolved, in, {way.device, nullptr, way.path}).run();
   REQUIRE(out.epochs.size() == 6);
   const Json& losses = c.json.at("losses");
   for (std::size_t e = 0; e < 6; ++e) {
