@@ -153,7 +153,7 @@ Evaluated evaluate_bundle(const Bundle& original, const DataSet& set, const Eval
   Evaluated out;
   out.bundle = adjusted(original, options);
   const auto model = open_model(out.bundle, "auto");
-  const JudgeSettings settings{options.episodes, options.protocol == "shared",
+  const JudgeSettings settings{options.episodes, options.healthy_start, options.protocol == "shared",
                                static_cast<std::size_t>(options.batch_size)};
   out.limits = choose_limit(options, std::make_shared<const Bundle>(out.bundle), *model, set, settings, context);
   out.bundle.thresholds = out.limits.all;

@@ -28,6 +28,7 @@ struct EvaluateOptions {
   int epsilon_reg_level = 1;
   std::optional<double> ewma_span;
   EpisodeSettings episodes;
+  std::int64_t healthy_start = 0;
   std::string protocol = "live";
   std::string compat = "none";
   bool legacy_pa = false;
@@ -55,6 +56,11 @@ struct EvaluateOptions {
     field("ewma_span", self.ewma_span, "smooth scores by an EWMA of this span, in rows (default: as the bundle says)",
           Between{1, 1e9});
     EpisodeSettings::fields(self.episodes, field);
+    field(
+        "healthy_start", self.healthy_start,
+        "so many rows at the start of a run are taken to be healthy: the panel is centred on them, within bounds, and "
+        "no score gets higher by it; 0: none",
+        Between{0, 1e6});
     field("protocol", self.protocol,
           "live: windows never cross a border of runs; shared: eval follows train and is one series",
           OneOf{{"live", "shared"}});

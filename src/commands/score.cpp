@@ -136,9 +136,10 @@ ScoreCounts score(const ScoreOptions& options, Context& context) {
   const auto window = static_cast<std::size_t>(bundle->settings.window_size);
   const std::vector<std::size_t> targets = bundle->targets();
 
-  Detector detector(
-      bundle, nullptr,
-      {.threshold = options.threshold, .max_gap_periods = options.compat == "reference" ? 0 : options.max_gap_periods});
+  Detector detector(bundle, nullptr,
+                    {.threshold = options.threshold,
+                     .max_gap_periods = options.compat == "reference" ? 0 : options.max_gap_periods,
+                     .healthy_start = options.healthy_start});
   LineOutput output(options.output);
   std::string line = header(*bundle, options.details);
   BatchJudge judge(detector, *model, static_cast<std::size_t>(options.batch_size),

@@ -23,6 +23,7 @@ struct ScoreOptions {
   std::optional<double> threshold;
   std::string budget;
   double max_gap_periods = 5;
+  std::int64_t healthy_start = 0;
   std::int64_t batch_size = 64;
   std::string device = "auto";
 
@@ -40,6 +41,11 @@ struct ScoreOptions {
     field("budget", self.budget, "the limit for so many false episodes: 1/week, also hour, day, month");
     field("max_gap_periods", self.max_gap_periods, "a longer pause between stamps starts the window anew, 0: never",
           Between{0, 1e9});
+    field(
+        "healthy_start", self.healthy_start,
+        "so many rows at the start of a run are taken to be healthy: the panel is centred on them, within bounds, and "
+        "no score gets higher by it; 0: none",
+        Between{0, 1e6});
     field("batch_size", self.batch_size, "windows computed at once", Between{1, 65536});
     field("device", self.device, "auto, cpu, cuda or cuda:N");
   }

@@ -22,30 +22,37 @@ constexpr std::size_t kWantedPeaks = 60;
 constexpr std::size_t kLeastPeaks = 20;  // fewer say nothing of a tail's shape
 constexpr double kLargestShare = 0.1;    // of the rows over the level
 constexpr std::size_t kReplicates = 100;
-constexpr double kConfidence = 0.95;       // of the limit: so often the true rate is within the budget
+constexpr double kConfidence = 0.98;       // of the limit against chance alone; loads that come and go take the rest
 constexpr double kLikelihoodRatio = 3.84;  // chi-squared, one degree of freedom, 95 %
 constexpr double kWorstDistance = 1.094;   // Stephens, J. Am. Stat. Assoc. 69, 1974: exponential, scale fitted, 5 %
 
-// Largest scores of the clusters over `level`, in the order of time, and the rows where these are.
+// The highest of each cluster over `level`, in the order of time, and the rows where these are.
 struct Clusters {
   std::vector<double> peaks;
   std::vector<std::size_t> rows;
 };
-Clusters clusters_over(std::span<const double> scores, double level, std::int64_t off_rows) {
+struct Scores {
+  std::span<const double> scores;
+  std::vector<double> opening;  // what an episode opens by
+  EpisodeSettings episodes;
+};
+Clusters clusters_over(const Scores& in, double level) {
   Clusters out;
-  std::int64_t under = off_rows;
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (!(scores[i] >= level)) {
-      ++under;
-      continue;
-    }
-    if (under >= off_rows) {
-      out.peaks.push_back(scores[i]);
+  bool open = false;
+  std::int64_t under = 0;
+  for (std::size_t i = 0; i < in.scores.size(); ++i) {
+    const bool is_under = !std::isfinite(in.scores[i]) || in.episodes.under(in.scores[i], level);
+    under = is_under ? under + 1 : 0;
+    if (under >= in.episodes.off_rows) open = false;
+    if (!(in.opening[i] >= level)) continue;
+    if (!open) {
+      out.peaks.push_back(in.opening[i]);
       out.rows.push_back(i);
-    } else if (scores[i] > out.peaks.back()) {
-      out.peaks.back() = scores[i];
+    } else if (in.opening[i] > out.peaks.back()) {
+      out.peaks.back() = in.opening[i];
       out.rows.back() = i;
     }
+    open = true;
     under = 0;
   }
   return out;
@@ -178,9 +185,10 @@ double poisson_upper(double seen) {
   return 0.5 * (low + high);
 }
 
-BudgetCalibration calibrate_budget(std::span<const double> scores, double period_s, std::int64_t off_rows) {
+BudgetCalibration calibrate_budget(std::span<const double> scores, double period_s, const EpisodeSettings& episodes) {
+  const Scores in{scores, episodes.opening(scores), episodes};
   std::vector<double> sorted;
-  for (const double score : scores)
+  for (const double score : in.opening)
     if (std::isfinite(score)) sorted.push_back(score);
   if (sorted.size() < 2) throw input_error("budget: there are no scores to calibrate with");
   std::sort(sorted.begin(), sorted.end());
@@ -193,15 +201,15 @@ BudgetCalibration calibrate_budget(std::span<const double> scores, double period
     const auto over = static_cast<std::size_t>(share * n);
     if (over == 0) continue;
     out.level = sorted[sorted.size() - over];
-    clusters = clusters_over(scores, out.level, off_rows);
+    clusters = clusters_over(in, out.level);
   }
   if (clusters.peaks.empty()) throw input_error("budget: there are too few rows to calibrate with");
   out.dispersion = dispersion_of(clusters.rows, scores.size());
   out.peaks = clusters.peaks;
   std::sort(out.peaks.begin(), out.peaks.end());
   const std::size_t middle = out.peaks.size() / 2;
-  const auto episodes = static_cast<double>(clusters_over(scores, out.peaks[middle], off_rows).peaks.size());
-  out.split = std::max(1.0, episodes / static_cast<double>(out.peaks.size() - middle));
+  const auto again = static_cast<double>(clusters_over(in, out.peaks[middle]).peaks.size());
+  out.split = std::max(1.0, again / static_cast<double>(out.peaks.size() - middle));
   return out;
 }
 

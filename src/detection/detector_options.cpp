@@ -8,6 +8,8 @@ Json to_json(const DetectorOptions& options, std::optional<double> limit) {
   if (limit) json["threshold"] = *limit;
   json["max_gap_periods"] = options.max_gap_periods;
   json["max_hold_rows"] = options.max_hold_rows;
+  json["healthy_start"] = options.healthy_start;
+  json["at_once"] = options.episodes.at_once;
   json["on_rows"] = options.episodes.on_rows;
   json["off_rows"] = options.episodes.off_rows;
   json["latch"] = options.episodes.latch;
@@ -34,6 +36,8 @@ DetectorOptions detector_options_from_json(const Json& json) {
   if (const Json* limit = json.find("threshold")) options.threshold = limit->as_double();
   options.max_gap_periods = json.at("max_gap_periods").as_double();
   options.max_hold_rows = json.at("max_hold_rows").as_int();
+  options.healthy_start = json.int_or("healthy_start", 0);
+  options.episodes.at_once = json.number_or("at_once", 0);
   options.episodes.on_rows = json.at("on_rows").as_int();
   options.episodes.off_rows = json.at("off_rows").as_int();
   options.episodes.latch = json.at("latch").as_bool();

@@ -45,9 +45,9 @@ Detector::State::State(std::shared_ptr<const Bundle> b, std::shared_ptr<const Wi
       episodes(options.episodes, options.asset, bundle->name),
       faults(options.asset, bundle->name, bundle->columns, options.episodes.off_rows) {
   if (bundle->panel != nullptr)
-    panel.emplace(bundle->panel);
+    panel.emplace(bundle->panel, options.healthy_start);
   else if (bundle->voices != nullptr)
-    memory.emplace(bundle->voices);
+    memory.emplace(bundle->voices, options.healthy_start);
   else
     return;
   all_sensors.resize(bundle->columns.size());

@@ -2,7 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "anomctl/core/files.h"
 #include "anomctl/detection/attribution.h"
@@ -35,6 +37,32 @@ Json to_json(const Episode& episode) {
   json["reason"] = episode.reason;
   json["model"] = episode.model;
   return json;
+}
+
+bool EpisodeSettings::opens_at_once(double score, double limit) const {
+  return at_once > 0 && score >= limit + (at_once - 1) * std::abs(limit);
+}
+
+bool EpisodeSettings::under(double score, double limit) const { return score < limit - dead_band * std::abs(limit); }
+
+std::vector<double> EpisodeSettings::opening(std::span<const double> scores) const {
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  const auto rows = static_cast<std::size_t>(on_rows);
+  std::vector<double> out(scores.size(), kNone);
+  std::size_t first = 0;  // of the scores that follow one another
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (!std::isfinite(scores[i])) {
+      first = i + 1;
+      continue;
+    }
+    double opens = -std::numeric_limits<double>::infinity();
+    if (i + 1 >= first + rows)
+      opens = *std::min_element(scores.begin() + static_cast<std::ptrdiff_t>(i + 1 - rows),
+                                scores.begin() + static_cast<std::ptrdiff_t>(i + 1));
+    if (at_once > 0 && scores[i] > 0) opens = std::max(opens, scores[i] / std::max(1.0, at_once));
+    if (std::isfinite(opens)) out[i] = opens;
+  }
+  return out;
 }
 
 EpisodeTracker::EpisodeTracker(EpisodeSettings settings, std::string asset, std::string model)
@@ -73,7 +101,7 @@ State EpisodeTracker::push(const EpisodeRow& row, std::vector<Episode>& events) 
   const bool over = row.score >= row.threshold;
   if (open_) {
     if (over) take(row);
-    under_ = row.score < row.threshold - settings_.dead_band * std::abs(row.threshold) ? under_ + 1 : 0;
+    under_ = settings_.under(row.score, row.threshold) ? under_ + 1 : 0;
     if (under_ < settings_.off_rows || (settings_.latch && !acknowledged_)) {
       current_id_ = episode_.id;
       return State::open;
@@ -88,7 +116,7 @@ State EpisodeTracker::push(const EpisodeRow& row, std::vector<Episode>& events) 
     return State::normal;
   }
   take(row);
-  if (++over_ < settings_.on_rows) {
+  if (++over_ < settings_.on_rows && !settings_.opens_at_once(row.score, row.threshold)) {
     current_id_.clear();
     return State::normal;
   }

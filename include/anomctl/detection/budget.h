@@ -1,6 +1,6 @@
 // A limit for a number of false episodes a day, week or month, from scores of normal rows that no fit has seen. Scores
-// over a high level come in clusters; the largest of each are taken to be independent (declustered maxima) and followed
-// beyond the data by a generalised Pareto distribution (Davison and Smith, J. R. Stat. Soc. B 52, 1990), whose fit is
+// over a high level come in clusters, as episodes do; the highest limit at which each would still have opened one is
+// taken to be independent of the others (declustered maxima), and followed beyond the data by a generalised Pareto distribution (Davison and Smith, J. R. Stat. Soc. B 52, 1990), whose fit is
 // checked; where it does not fit, the limit is empirical. Thread rule: values and pure functions.
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "anomctl/core/json.h"
+#include "anomctl/detection/episodes.h"
 
 namespace anomctl {
 
@@ -38,9 +39,10 @@ struct BudgetCalibration {
   static BudgetCalibration from_json(const Json& json);  // throws Error(bad_input)
 };
 
-// scores: in the order of time, not finite where there is none; rows `period_s` apart. Clusters are apart by `off_rows`
-// rows under the level. Throws Error(bad_input) when no cluster is there.
-BudgetCalibration calibrate_budget(std::span<const double> scores, double period_s, std::int64_t off_rows = 10);
+// scores: in the order of time, not finite where there is none; rows `period_s` apart. A cluster is what would be an
+// episode at the level. Throws Error(bad_input) when there is none.
+BudgetCalibration calibrate_budget(std::span<const double> scores, double period_s,
+                                   const EpisodeSettings& episodes = {});
 
 struct BudgetLimit {
   double limit = 0;

@@ -29,6 +29,7 @@ struct DetectorOptions {
   double max_gap_periods = 5;  // a longer pause, or a stamp that does not advance, starts the window anew; 0: never
   std::int64_t max_hold_rows =
       10;  // a missing value is stood in for by the sensor's last one; longer than this it is a sensor fault
+  std::int64_t healthy_start = 0;  // rows at the start of a run that are taken to be healthy, see PanelMemory
   EpisodeSettings episodes;
   SensorFaultSettings faults;              // dead_rows is max_hold_rows here
   std::optional<std::string> active_when;  // instead of the bundle's

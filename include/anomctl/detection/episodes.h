@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,13 +17,23 @@
 namespace anomctl {
 
 struct EpisodeSettings {
-  std::int64_t on_rows = 1;    // rows over the limit, one after another, before an episode opens
+  std::int64_t on_rows = 20;  // rows over the limit, one after another, before it opens: the span of members' smoothing
+  double at_once = 2;         // it opens at once at limit * this; 0: never
   std::int64_t off_rows = 10;  // rows under the limit, one after another, before it closes
   bool latch = false;          // an episode stays open until it is acknowledged
-  double dead_band = 0;        // an open episode counts a row as under only below limit * (1 - dead_band)
+  double dead_band = 0.2;      // an open episode counts a row as under only below limit * (1 - dead_band)
+
+  // A row so far over the limit opens an episode by itself.
+  bool opens_at_once(double score, double limit) const;
+  // Under the limit, as an open episode sees it.
+  bool under(double score, double limit) const;
+  // The highest limit at which an episode would open with each row (n, not finite: it opens none). A score that is not
+  // finite parts those before it from those after.
+  std::vector<double> opening(std::span<const double> scores) const;
 
   static void fields(auto& self, auto&& field) {
     field("on_rows", self.on_rows, "rows over the limit, one after another, before an episode opens", Between{1, 1e9});
+    field("at_once", self.at_once, "an episode opens at once at limit x this; 0: never", Between{0, 1e9});
     field("off_rows", self.off_rows, "rows under the limit, one after another, before an episode closes",
           Between{1, 1e9});
     field("dead_band", self.dead_band, "an open episode closes only below limit x (1 - this)", Between{0, 1});

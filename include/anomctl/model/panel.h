@@ -1,12 +1,13 @@
-// The linear panel: three causal members that judge a row at a time, each calibrated to tail probabilities on held-out
-// rows, then averaged. Fitted in seconds on normal rows, without libtorch.
+// The linear panel: three causal members that judge a row at a time, each calibrated to tail probabilities, then
+// averaged. Fitted in seconds on normal rows, without libtorch.
 //   chart     EWMA chart of the z-scores, largest sensor (Roberts 1959)
 //   relation  what each sensor should show given the other sensors now and all sensors' last rows, from the precision
 //             matrix of the VAR's residuals (leave-one-out residual = (P e)_i / P_ii); summed over sensors, log1p, EWMA
 //   var       vector autoregression by ridge, residuals whitened with a Ledoit-Wolf covariance of held-out rows, log1p,
 //             EWMA
 // A fourth, the relation network, sees the other sensors only and speaks with the weight that its held-out rows gave it
-// (relation_network.h): the square of the share of error that it explains beyond a linear relation; at 0 it is not run. Thread rule: PanelModel is constant once fitted and may be shared; one PanelScorer a stream and thread.
+// (relation_network.h): the share of error that it explains beyond a linear relation; at 0 it is not run. Thread rule:
+// PanelModel is constant once fitted and may be shared; one PanelScorer a stream and thread.
 #pragma once
 
 #include <memory>
@@ -53,6 +54,7 @@ struct PanelSettings {
 struct NetworkMember {
   OthersRidge linear;
   RelationNetwork network;
+  double weight = 0;         // in the panel: what the network explains
   Matrix<double> precision;  // (k, k), of the corrected residuals on held-out rows
   TailCurve tail;
 };
@@ -88,7 +90,7 @@ std::string describe_voice(const RelationNetwork& network);
 
 class PanelScorer {
  public:
-  explicit PanelScorer(std::shared_ptr<const PanelModel> model);
+  explicit PanelScorer(std::shared_ptr<const PanelModel> model, std::int64_t healthy_start = 0);  // see PanelMemory
   // The next row starts a new run.
   void restart();
   // False for the first `warm_up` rows of a run: `out` is unchanged. row: k values in the sensors' units, NaN = missing

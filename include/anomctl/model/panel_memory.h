@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -44,11 +45,15 @@ struct PanelParts {
 struct PanelVoices {
   double chart_lambda = 0.1, relation_lambda = 0.2, var_lambda = 0.1;  // EWMA weights of the newest row
   std::vector<double> mean;                                            // k, of the train rows
-  std::array<TailCurve, kPanelMembers> tails;
-  double voice = 0;         // weight of the relation network, 0: there is none
-  TailCurve network_tail;   // with a voice
-  std::size_t warm_up = 0;  // rows of a run before the first one that is judged
+  // A normal row's scores: of rows held out from the fit, which tell what it has not learned, and of all train rows,
+  // which tell where the plant has been. The lesser surprise counts.
+  std::array<TailCurve, kPanelMembers> tails, all_tails;
+  double chart_clip = std::numeric_limits<double>::infinity();  // the chart's z-scores are clipped here
+  double voice = 0;                                             // weight of the relation network, 0: there is none
+  TailCurve network_tail;                                       // with a voice
+  std::size_t warm_up = 0;                                      // rows of a run before the first one that is judged
 
+  double surprise(std::size_t member, double score) const;
   Json to_json() const;
   static PanelVoices from_json(const Json& json, std::size_t sensors);  // throws Error(bad_input)
 };
@@ -65,11 +70,13 @@ struct PanelOpinion {
 
 class PanelMemory {
  public:
-  explicit PanelMemory(std::shared_ptr<const PanelVoices> voices);
+  // The first `healthy_start` rows of each run are taken to be healthy: what they show that is unlike the train rows is
+  // from then on what the members are centred on, within bounds. A score never gets higher by it.
+  explicit PanelMemory(std::shared_ptr<const PanelVoices> voices, std::int64_t healthy_start = 0);
   // The next row starts a new run.
   void restart();
   // What a sensor has shown so far says nothing: it is broken.
-  void forget(std::size_t sensor) { chart_[sensor] = 0; }
+  void forget(std::size_t sensor) { chart_[sensor] = centre_[sensor] = 0; }
   // Whether the next row is judged; of one that is not, only `z` of its parts is looked at.
   bool ready() const { return seen_ >= voices_->warm_up; }
   // Whether it was; `out` is unchanged otherwise. missing: k flags of sensors that have no value.
@@ -80,9 +87,15 @@ class PanelMemory {
 
  private:
   void judge(const PanelParts& parts, bool first, PanelOpinion& out);
+  double centred(std::size_t member, double score, const TailCurve& tail);
   void attribute(PanelOpinion& out) const;
 
   std::shared_ptr<const PanelVoices> voices_;
+  std::int64_t healthy_start_;
+  std::int64_t started_ = 0, judged_ = 0;        // rows of the run's start so far, and how many of them were judged
+  bool in_start_ = false;                        // of the row at hand
+  std::vector<double> centre_;                   // k, mean z-score of the start
+  std::array<double, 3> level_{};                // mean scores of the start: relation, VAR, network
   std::size_t seen_ = 0;                         // rows since the last restart, counted up to warm_up + 1
   std::vector<double> chart_;                    // k, EWMA of z
   double relation_ = 0, var_ = 0, network_ = 0;  // smoothed log scores

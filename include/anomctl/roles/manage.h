@@ -80,6 +80,7 @@ struct ManageSettings {
   std::optional<double> threshold;
   std::string budget;
   EpisodeSettings episodes;
+  std::int64_t healthy_start = 0;
   ReadingSettings readings;
   NotifySettings notify;
   InfluxWriteSettings influx;
@@ -113,6 +114,11 @@ struct ManageSettings {
     field("threshold", self.threshold, "this limit instead of the bundle's");
     field("budget", self.budget, "the limit for so many false episodes of an asset: 1/week, also hour, day, month");
     EpisodeSettings::fields(self.episodes, field);
+    field(
+        "healthy_start", self.healthy_start,
+        "so many rows at the start of a run are taken to be healthy: the panel is centred on them, within bounds, and "
+        "no score gets higher by it; 0: none",
+        Between{0, 1e6});
     field("latch", self.episodes.latch, "an episode stays open until it is acknowledged on the maintenance topic");
     ReadingSettings::fields(self.readings, field);
     NotifySettings::fields(self.notify, field);

@@ -174,6 +174,7 @@ Json figures_of(const Series& s, const Flags& rows, double limit, const Comparis
   Judgement judged;
   judged.scores.assign(s.eval.size(), kNaN);
   judged.flagged.assign(s.eval.size(), 0);
+  judged.alarmed.assign(s.eval.size(), 0);
   EpisodeTracker tracker(in.settings.episodes, "", "");
   const std::vector<Cause> no_causes;
   std::vector<Episode> events;
@@ -196,8 +197,8 @@ Json figures_of(const Series& s, const Flags& rows, double limit, const Comparis
     flags.push_back(over);
     if (std::isnan(limit)) continue;
     tracker.push({in.set.eval.times[r], s.eval[r], limit, &no_causes}, events);
-    if (!tracker.current_id().empty() && over)
-      found.take(tracker.current_id(), static_cast<std::int64_t>(r), s.eval[r]);
+    judged.alarmed[r] = !tracker.current_id().empty() && over;
+    if (judged.alarmed[r] != 0) found.take(tracker.current_id(), static_cast<std::int64_t>(r), s.eval[r]);
   }
   judged.episodes = std::move(found.episodes);
   const EventMetrics events_found = events_of(judged, in.set);

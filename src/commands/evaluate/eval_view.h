@@ -30,6 +30,7 @@ class EvalView {
 inline DetectorOptions detector_options(const JudgeSettings& settings) {
   DetectorOptions options;
   options.episodes = settings.episodes;
+  options.healthy_start = settings.healthy_start;
   if (settings.one_series) options.max_gap_periods = 0;
   return options;
 }

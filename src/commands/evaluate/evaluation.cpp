@@ -118,6 +118,7 @@ Judgement judge(const std::shared_ptr<const Bundle>& bundle, const WindowModel& 
   out.scores.assign(rows, kNaN);
   out.members = MemberScores(rows);
   out.flagged.assign(rows, 0);
+  out.alarmed.assign(rows, 0);
   out.expected = Matrix<float>(rows, bundle->targets().size(), std::numeric_limits<float>::quiet_NaN());
   Detector detector(bundle, nullptr, detector_options(settings));
   EpisodeRows found;
@@ -137,7 +138,8 @@ Judgement judge(const std::shared_ptr<const Bundle>& bundle, const WindowModel& 
     out.flagged[row] = verdict.is_anomaly;
     for (std::size_t i = 0; i < score.expected.size(); ++i)
       out.expected(row, i) = static_cast<float>(score.expected[i]);
-    if (!verdict.episode.empty() && verdict.is_anomaly) found.take(verdict.episode, at, verdict.score);
+    out.alarmed[row] = !verdict.episode.empty() && verdict.is_anomaly;
+    if (out.alarmed[row] != 0) found.take(verdict.episode, at, verdict.score);
   });
   detector.restart();  // closes what is open
   collect();
@@ -160,7 +162,7 @@ EventMetrics events_of(const Judgement& judgement, const DataSet& set) {
   std::vector<RowRange> events, episodes;
   for (const auto& segment : set.segments) events.push_back(segment.rows);
   for (const auto& episode : judgement.episodes) episodes.push_back(episode.rows);
-  return event_metrics({judgement.flagged, set.eval.labels, mask, events, episodes, set.period_s});
+  return event_metrics({judgement.alarmed, set.eval.labels, mask, events, episodes, set.period_s});
 }
 
 Json figures(const Judgement& judgement, const DataSet& set, double threshold, const FigureSettings& settings) {

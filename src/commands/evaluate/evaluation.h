@@ -23,6 +23,7 @@ namespace anomctl {
 
 struct JudgeSettings {
   EpisodeSettings episodes;
+  std::int64_t healthy_start = 0;
   bool one_series = false;  // eval follows train and is scored as one series, borders of runs included
   std::size_t batch = 256;
 };
@@ -59,6 +60,7 @@ struct Judgement {
   std::vector<double> scores;  // one an eval row, NaN where there is none
   MemberScores members;        // the same pass
   Flags flagged;               // over the limit
+  Flags alarmed;               // and part of an episode, which takes more than one row
   std::vector<FoundEpisode> episodes;
   Matrix<float> expected;  // (rows, o), in the sensor's unit, NaN where there is no score
   std::int64_t warmup_rows = 0;

@@ -92,6 +92,7 @@ RelationNetwork fit_network_member(PanelModel& panel, const Matrix<double>& rows
           static_cast<double>(data.residual(r, i)) - member.network.gate[i] * static_cast<double>(out[i]);
     }
   }
+  member.weight = member.network.voice;
   member.precision = shrunk_precision(corrected);
   const Eigen::Map<const RowMajor> precision(member.precision.data(), static_cast<Eigen::Index>(k),
                                              static_cast<Eigen::Index>(k));

@@ -97,6 +97,26 @@ void fit_core(PanelModel& m, const Prepared& p, std::size_t count, std::size_t h
   m.precision = shrunk_precision(held);
 }
 
+// What the members say of the rows from `first` on.
+std::array<std::vector<double>, kPanelMembers> member_scores(const PanelModel& m, const Matrix<double>& rows,
+                                                             std::span<const RowRange> runs,
+                                                             std::span<const std::uint8_t> use, std::int64_t first) {
+  std::array<std::vector<double>, kPanelMembers> out;
+  PanelScorer scorer(std::make_shared<PanelModel>(m));
+  PanelOpinion opinion;
+  for (const RowRange& run : runs) {
+    scorer.restart();
+    for (std::int64_t r = run.first; r <= run.last; ++r) {
+      if (!use.empty() && use[static_cast<std::size_t>(r)] == 0) {
+        scorer.restart();
+      } else if (scorer.push(rows.row(static_cast<std::size_t>(r)), opinion) && r >= first) {
+        for (std::size_t i = 0; i < kPanelMembers; ++i) out[i].push_back(opinion.raw[i]);
+      }
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 PanelModel fit_panel(const Matrix<double>& rows, std::span<const RowRange> runs, std::span<const std::uint8_t> use,
@@ -116,26 +136,13 @@ PanelModel fit_panel(const Matrix<double>& rows, std::span<const RowRange> runs,
 
   // First without the last rows: their scores calibrate the members.
   fit_core(m, p, cut, cut);
-  const std::int64_t first_held = p.usable[cut];
-  std::array<std::vector<double>, kPanelMembers> held;
-  {
-    const auto shared = std::make_shared<PanelModel>(m);
-    PanelScorer scorer(shared);
-    PanelOpinion opinion;
-    for (const RowRange& run : runs) {
-      scorer.restart();
-      for (std::int64_t r = run.first; r <= run.last; ++r) {
-        if (!use.empty() && use[static_cast<std::size_t>(r)] == 0) {
-          scorer.restart();
-        } else if (scorer.push(rows.row(static_cast<std::size_t>(r)), opinion) && r >= first_held) {
-          for (std::size_t i = 0; i < kPanelMembers; ++i) held[i].push_back(opinion.raw[i]);
-        }
-      }
-    }
-  }
-  for (std::size_t i = 0; i < kPanelMembers; ++i) m.tails[i] = TailCurve::fit(std::move(held[i]));
-  // Then on all rows; the covariance stays that of the last ones.
+  std::array<std::vector<double>, kPanelMembers> scores = member_scores(m, rows, runs, use, p.usable[cut]);
+  for (std::size_t i = 0; i < kPanelMembers; ++i) m.tails[i] = TailCurve::fit(std::move(scores[i]));
+  // Then on all rows; the covariance stays that of the last ones. The last rows may show one state of many: what all
+  // rows score calibrates too.
   fit_core(m, p, p.usable.size(), cut);
+  scores = member_scores(m, rows, runs, use, 0);
+  for (std::size_t i = 0; i < kPanelMembers; ++i) m.all_tails[i] = TailCurve::fit(std::move(scores[i]));
   return m;
 }
 

@@ -1,12 +1,36 @@
 #include <fmt/core.h>
 
 #include <cmath>
+#include <limits>
 
 #include "anomctl/core/error.h"
 #include "anomctl/model/panel.h"
 #include "model/panel/numbers_json.h"
 
 namespace anomctl {
+
+namespace {
+
+void calibration_to_json(const PanelVoices& v, Json& j) {
+  if (std::isfinite(v.chart_clip)) j["chart_clip"] = v.chart_clip;
+  for (std::size_t i = 0; i < kPanelMembers; ++i) {
+    j["tails"][kPanelMemberNames[i]] = v.tails[i].to_json();
+    if (!v.all_tails[i].sample.empty()) j["all_tails"][kPanelMemberNames[i]] = v.all_tails[i].to_json();
+  }
+}
+
+// Bundles of old have neither a chart that is clipped nor the tails of all rows, and judge as they did.
+void calibration_from_json(const Json& j, PanelVoices& v) {
+  v.chart_clip = std::numeric_limits<double>::infinity();
+  if (const Json* clip = j.find("chart_clip")) v.chart_clip = positive({clip->as_double()}, "chart_clip").front();
+  const Json* all = j.find("all_tails");
+  for (std::size_t i = 0; i < kPanelMembers; ++i) {
+    v.tails[i] = TailCurve::from_json(j.at("tails").at(kPanelMemberNames[i]));
+    if (all != nullptr) v.all_tails[i] = TailCurve::from_json(all->at(kPanelMemberNames[i]));
+  }
+}
+
+}  // namespace
 
 Json TailCurve::to_json() const {
   Json j = Json::object();
@@ -33,7 +57,7 @@ Json PanelVoices::to_json() const {
   j["warm_up"] = static_cast<std::int64_t>(warm_up);
   j["mean"] = Json(mean);
   j["voice"] = voice;
-  for (std::size_t i = 0; i < kPanelMembers; ++i) j["tails"][kPanelMemberNames[i]] = tails[i].to_json();
+  calibration_to_json(*this, j);
   if (voice > 0) j["network_tail"] = network_tail.to_json();
   return j;
 }
@@ -53,8 +77,7 @@ PanelVoices PanelVoices::from_json(const Json& j, std::size_t sensors) {
   if (rows < 1 || rows > 100'000) throw input_error(fmt::format("panel: warm_up is {}", rows));
   v.warm_up = static_cast<std::size_t>(rows);
   v.mean = finite(j.at("mean"), sensors, "mean");
-  for (std::size_t i = 0; i < kPanelMembers; ++i)
-    v.tails[i] = TailCurve::from_json(j.at("tails").at(kPanelMemberNames[i]));
+  calibration_from_json(j, v);
   if (v.voice > 0) v.network_tail = TailCurve::from_json(j.at("network_tail"));
   return v;
 }
@@ -69,13 +92,13 @@ Json PanelModel::to_json() const {
   j["coefficients"] = json_of(coefficients);
   j["residual_scale"] = Json(residual_scale);
   j["precision"] = json_of(precision);
-  for (std::size_t i = 0; i < kPanelMembers; ++i) {
-    j["tails"][kPanelMemberNames[i]] = tails[i].to_json();
-  }
+  calibration_to_json(*this, j);
   if (network) {
     Json& n = j["network"];
     n = network->network.to_json();
     n["linear"] = network->linear.to_json();
+    const double explained = network->network.voice;
+    if (network->weight != explained * explained) n["weight"] = network->weight;
     n["precision"] = json_of(network->precision);
     n["tail"] = network->tail.to_json();
   }
@@ -106,14 +129,15 @@ PanelModel PanelModel::from_json(const Json& j, const Tensor& network_values) {
     if (!(m.precision(i, i) > 0))
       throw input_error("panel: the precision matrix has a diagonal that is not above zero");
   }
-  for (std::size_t i = 0; i < kPanelMembers; ++i) {
-    m.tails[i] = TailCurve::from_json(j.at("tails").at(kPanelMemberNames[i]));
-  }
+  calibration_from_json(j, m);
   if (const Json* n = j.find("network")) {
     NetworkMember member;
     member.network = RelationNetwork::from(*n, network_values, k);
     member.linear =
         OthersRidge::from_json(n->at("linear"), k, static_cast<std::size_t>(member.network.parameters.settings.rows));
+    const double explained = member.network.voice;
+    member.weight = n->find("weight") != nullptr ? n->at("weight").as_double() : explained * explained;  // of old
+    if (!(member.weight > 0 && member.weight <= 1)) throw input_error("panel: the network's weight is not sensible");
     member.precision = matrix_from(n->at("precision"), k, k, "the network's precision");
     member.tail = TailCurve::from_json(n->at("tail"));
     m.take_network(std::make_shared<const NetworkMember>(std::move(member)));

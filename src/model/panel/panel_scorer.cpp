@@ -10,6 +10,7 @@ namespace anomctl {
 void PanelModel::take_settings(const PanelSettings& chosen) {
   settings = chosen;
   chart_lambda = chosen.chart_lambda;
+  chart_clip = chosen.clip;
   relation_lambda = chosen.relation_lambda;
   var_lambda = chosen.var_lambda;
   warm_up = static_cast<std::size_t>(chosen.lags);
@@ -17,13 +18,14 @@ void PanelModel::take_settings(const PanelSettings& chosen) {
 
 void PanelModel::take_network(std::shared_ptr<const NetworkMember> member) {
   network = std::move(member);
-  voice = network ? network->network.voice * network->network.voice : 0;
+  voice = network ? network->weight : 0;
   network_tail = network ? network->tail : TailCurve{};
   warm_up = static_cast<std::size_t>(settings.lags);
   if (network) warm_up = std::max(warm_up, static_cast<std::size_t>(network->network.parameters.settings.rows) - 1);
 }
 
-PanelScorer::PanelScorer(std::shared_ptr<const PanelModel> model) : model_(std::move(model)), memory_(model_) {
+PanelScorer::PanelScorer(std::shared_ptr<const PanelModel> model, std::int64_t healthy_start)
+    : model_(std::move(model)), memory_(model_, healthy_start) {
   const std::size_t k = model_->sensors();
   past_.assign(model_->warm_up * k, 0);
   for (auto* v : {&parts_.z, &parts_.relation, &parts_.var, &parts_.network, &parts_.expected, &residual_, &whitened_,

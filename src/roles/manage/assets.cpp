@@ -77,6 +77,7 @@ DetectorOptions Assets::detector_options(const std::string& name) const {
   options.threshold = settings_.threshold;
   options.max_gap_periods = static_cast<double>(alignment_.grid.max_gap) / 1e9 / bundle_->period_s;
   options.episodes = settings_.episodes;
+  options.healthy_start = settings_.healthy_start;
   options.active_when = readings.active_when;
   options.faults.enabled = readings.sensor_faults;
   for (const std::string& text : readings.sensor_range) options.faults.ranges.push_back(parse_sensor_range(text));

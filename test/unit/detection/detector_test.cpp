@@ -76,7 +76,8 @@ TEST_CASE("rows judged in batches get the verdicts of rows pushed one by one, bi
   const auto bundle = share(normalised_bundle());
   const auto model = fake_model(*bundle);
   const auto rows = troubled_rows(400, 3);
-  Detector one(bundle, model, {.asset = "pump"});
+  const DetectorOptions options{.asset = "pump", .episodes = {.on_rows = 2}};
+  Detector one(bundle, model, options);
   std::vector<std::string> expected;
   for (const Row& row : rows) expected.push_back(text_of(one.push(row)));
   CHECK(one.counts().gaps > 0);
@@ -85,7 +86,7 @@ TEST_CASE("rows judged in batches get the verdicts of rows pushed one by one, bi
   const std::size_t n_episodes = one.take_episodes().size();
   CHECK(n_episodes > 0);
   for (const std::size_t batch : {1UL, 3UL, 64UL, 1000UL}) {
-    Detector many(bundle, nullptr, {.asset = "pump"});
+    Detector many(bundle, nullptr, options);
     std::vector<std::string> found;
     BatchJudge judge(many, *model, batch, [&](std::size_t number, const Verdict& verdict, const RowScore&) {
       CHECK(number == found.size());

@@ -1,5 +1,8 @@
 #include "anomctl/detection/episodes.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "anomctl/detection/attribution.h"
 #include "support/catch.h"
 
@@ -28,15 +31,51 @@ std::string states(const std::string& rows, const EpisodeSettings& settings, std
 TEST_CASE("episodes open and close after their delays") {
   std::vector<Episode> events;
   CHECK(states("..x....", {.on_rows = 1, .off_rows = 3}, events) == "..oooc.");
-  CHECK(states("..x.xx.x...", {.on_rows = 2, .off_rows = 2}, events) == ".....ooooc.");
-  CHECK(states("xx.x.x...", {.on_rows = 3, .off_rows = 2}, events) == ".........");
+  CHECK(states("..x.xx.x...", {.on_rows = 2, .at_once = 0, .off_rows = 2}, events) == ".....ooooc.");
+  CHECK(states("xx.x.x...", {.on_rows = 3, .at_once = 0, .off_rows = 2}, events) == ".........");
   CHECK(states("xmmm..m..", {.on_rows = 1, .off_rows = 2, .dead_band = 0.2}, events) == "oooooc...");
   CHECK(states("xmmm", {.on_rows = 1, .off_rows = 2, .dead_band = 0}, events) == "ooc.");
 }
 
+TEST_CASE("a row far over the limit opens an episode at once, one a little over it waits for more") {
+  std::vector<Episode> events;
+  const EpisodeSettings patient{.on_rows = 3, .at_once = 3, .off_rows = 2};
+  CHECK(states(".x.x..xx", patient, events) == ".ooooc.o");  // the scores are 3, 2, 2 and 3
+  CHECK(states(".xxx", {.on_rows = 3, .at_once = 0, .off_rows = 2}, events) == "...o");
+  CHECK(states(".x..", {.on_rows = 3, .at_once = 1, .off_rows = 2}, events) == ".ooc");
+}
+
+TEST_CASE("what an episode opens by is the highest limit at which it would have opened") {
+  const EpisodeSettings settings{.on_rows = 3, .at_once = 2, .off_rows = 1};
+  const double none = std::nan("");
+  const std::vector<double> scores = {1, 2, 3, 8, 1, none, 5, 5, 4, 0};
+  const std::vector<double> opening = settings.opening(scores);
+  const std::vector<double> expected = {0.5, 1, 1.5, 4, 1, none, 2.5, 2.5, 4, 0};
+  REQUIRE(opening.size() == expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    CHECK((opening[i] == expected[i] || (std::isnan(opening[i]) && std::isnan(expected[i]))));
+  // As the tracker does it, at every limit.
+  const std::vector<Cause> causes;
+  for (const double limit : {0.6, 1.2, 1.6, 2.6, 3.9, 4.1, 9.0}) {
+    EpisodeTracker tracker(settings, "", "");
+    std::vector<Episode> events;
+    std::size_t first = scores.size();
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      if (std::isnan(scores[i])) {
+        tracker.restart(events);
+        continue;
+      }
+      if (tracker.push({static_cast<Nanoseconds>(i), scores[i], limit, &causes}, events) == State::open)
+        first = std::min(first, i);
+    }
+    const auto over = std::find_if(opening.begin(), opening.end(), [&](double o) { return o >= limit; });
+    CHECK(first == static_cast<std::size_t>(over - opening.begin()));
+  }
+}
+
 TEST_CASE("an episode is told when it opens and when it closes, with its peak") {
   std::vector<Episode> events;
-  states(".xxx..", {.on_rows = 2, .off_rows = 2}, events);
+  states(".xxx..", {.on_rows = 2, .at_once = 0, .off_rows = 2}, events);
   REQUIRE(events.size() == 2);
   CHECK_FALSE(events[0].closed);
   const Episode& done = events[1];
@@ -59,7 +98,7 @@ TEST_CASE("an episode is told when it opens and when it closes, with its peak") 
 TEST_CASE("a restart closes an open episode and forgets rows that counted towards one") {
   std::vector<Episode> events;
   const std::vector<Cause> causes;
-  EpisodeTracker tracker({.on_rows = 2, .off_rows = 5}, "pump", "model");
+  EpisodeTracker tracker({.on_rows = 2, .at_once = 0, .off_rows = 5}, "pump", "model");
   tracker.push({0, 2, 1, &causes}, events);
   tracker.restart(events);
   CHECK(events.empty());

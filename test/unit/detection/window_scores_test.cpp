@@ -84,7 +84,8 @@ TEST_CASE("a panel whose parts are made elsewhere gives the verdicts of one that
   CHECK(told->panel == nullptr);
   REQUIRE(told->voices != nullptr);
   std::string names[] = {bundle->columns[0].name, bundle->columns[1].name};
-  const DetectorOptions options{.asset = "pump", .active_when = names[1] + " > -1.8"};
+  const DetectorOptions options{
+      .asset = "pump", .healthy_start = kind == 0 ? 0 : 40, .active_when = names[1] + " > -1.8"};
   Detector here(bundle, model, options), there(told, nullptr, options);
   std::size_t scored = 0, asked = 0, row_number = 0;
   PanelParts parts;

@@ -261,3 +261,77 @@ TEST_CASE("the relation network becomes a member where it explains what the line
   CHECK(copy.voice == model->voice);
   CHECK_THROWS_AS(PanelModel::from_json(model->to_json()), Error);
 }
+
+TEST_CASE("a chart knows all the places that a plant has been at, not only the last") {
+  // The level wanders between two places; the held-out rows see one of them.
+  Matrix<double> rows = plant(3000, 3);
+  for (std::size_t r = 0; r < 1500; ++r) rows(r, 0) += 3;
+  const std::vector<RowRange> runs = {{0, 2999}};
+  PanelScorer scorer(std::make_shared<PanelModel>(fit_panel(rows, runs, {}, {})));
+  double largest = 0;
+  for (const PanelOpinion& o : judge(scorer, rows)) largest = std::max(largest, o.surprise[0]);
+  CHECK(largest < 5);
+}
+
+TEST_CASE("a bundle of old keeps the weight that its network had") {
+  const auto model = fitted();
+  Json json = model->to_json();
+  Json old = Json::object();
+  for (const auto& [name, value] : json.as_object())
+    if (name != "all_tails" && name != "chart_clip") old[name] = value;
+  const PanelModel read = PanelModel::from_json(old);
+  CHECK(read.all_tails[0].sample.empty());
+  CHECK(std::isinf(read.chart_clip));
+  CHECK(read.surprise(0, 100) == read.tails[0].surprise(100));
+  CHECK(model->surprise(0, 100) <= model->tails[0].surprise(100));
+  CHECK(read.to_json().dump() == old.dump());
+}
+
+namespace {
+
+// The second sensor stands `shift` off from the first row on, and drifts on by `drift` a row after row 300.
+std::vector<PanelOpinion> shifted(const std::shared_ptr<const PanelModel>& model, double shift, double drift,
+                                  std::int64_t healthy_start) {
+  Matrix<double> rows = plant(1200, 5);
+  for (std::size_t r = 0; r < rows.rows(); ++r)
+    rows(r, 1) += shift + drift * std::max(0.0, static_cast<double>(r) - 300);
+  PanelScorer scorer(model, healthy_start);
+  return judge(scorer, rows);
+}
+
+double mean_score(const std::vector<PanelOpinion>& opinions, std::size_t first, std::size_t last) {
+  double sum = 0;
+  for (std::size_t i = first; i < last; ++i) sum += opinions[i].score / static_cast<double>(last - first);
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("a healthy start takes a moved level for usual, and never makes a score higher") {
+  const auto model = fitted();
+  const auto plain = shifted(model, 0.4, 0, 0), centred = shifted(model, 0.4, 0, 100);
+  CHECK(mean_score(plain, 200, 1100) > 1);
+  CHECK(mean_score(centred, 200, 1100) < 0.7 * mean_score(plain, 200, 1100));
+  for (std::size_t i = 0; i < plain.size(); ++i) REQUIRE(centred[i].score <= plain[i].score + 1e-12);
+}
+
+TEST_CASE("a healthy start does not learn a slow drift, nor hide a fault that is large from the start") {
+  const auto model = fitted();
+  const auto plain = shifted(model, 0, 0.004, 0), centred = shifted(model, 0, 0.004, 100);
+  CHECK(mean_score(centred, 1000, 1190) > 0.8 * mean_score(plain, 1000, 1190));
+  CHECK(mean_score(shifted(model, 4, 0, 100), 200, 1100) > 5);
+}
+
+TEST_CASE("the state of a healthy start is kept over a restart") {
+  const auto model = fitted();
+  const Matrix<double> rows = plant(300, 6);
+  PanelScorer straight(model, 100), broken(model, 100);
+  PanelOpinion a, b;
+  for (std::size_t r = 0; r < rows.rows(); ++r) {
+    PanelScorer next(model, 100);
+    next.restore(broken.state());
+    broken = std::move(next);
+    REQUIRE(straight.push(rows.row(r), a) == broken.push(rows.row(r), b));
+    REQUIRE(a.score == b.score);
+  }
+}
