@@ -52,9 +52,6 @@ TrainingOutput TorchTrainer::train(const MtadGatSettings& settings, const Traine
     throw input_error("there is no training window: fewer normal rows in one run than a window and its target");
   auto* team = dynamic_cast<TorchTeam*>(input.team);
   const World world = team == nullptr ? World{} : team->world();
-  if (static_cast<std::int64_t>(input.train.size()) < world.size) {
-    throw UsageError(fmt::format("{} training windows are too few for {} processes", input.train.size(), world.size));
-  }
   use_threads(options, world);
   const at::Device device = choose_device(device_for(world, options.device, gpus()));
   const KeptMemory memory;

@@ -99,6 +99,10 @@ void TrainingSession::meet_team() {
   std::string data = fingerprint();
   append(data, input_.validation);
   team_->meet(settings, sha256_hex(data));
+  // Now that all are here: rank 0 may hold what the others are looking for.
+  const auto windows = static_cast<std::int64_t>(input_.train.size());
+  if (windows < team_->world().size)
+    throw UsageError(fmt::format("{} training windows are too few for {} processes", windows, team_->world().size));
   const std::string state = team_->text_from_leader(leads() ? progress_of(checkpoint_).dump() : "");
   if (!leads()) read_progress(Json::parse(state, "rank 0's state"), checkpoint_);
   std::vector<at::Tensor> all;
