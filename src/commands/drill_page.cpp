@@ -3,9 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
+#include <map>
+#include <string_view>
 
-#include "anomctl/core/text.h"
 #include "embedded/drill_page.h"
 
 namespace anomctl {
@@ -72,15 +72,22 @@ std::string drill_html(const DrillPage& page) {
     body += cell(cases[i]);
   }
   if (!cases.empty()) body += "</tr>";
-  std::string html(embedded::drill_page);
-  for (const auto& [mark, text] : {std::pair<const char*, std::string>{"@TITLE@", escaped(page.bundle.name)},
-                                   {"@WHERE@", escaped(fmt::format("data set {}, {} rows", page.data_set, page.part))},
-                                   {"@WORDS@", words},
-                                   {"@KINDS@", kinds},
-                                   {"@SIZES@", sizes},
-                                   {"@BODY@", body}})
-    for (std::size_t at = 0; (at = html.find(mark, at)) != std::string::npos; at += text.size())
-      html.replace(at, std::string_view(mark).size(), text);
+  const std::map<std::string_view, std::string> parts = {
+      {"TITLE", escaped(page.bundle.name)},
+      {"WHERE", escaped(fmt::format("data set {}, {} rows", page.data_set, page.part))},
+      {"WORDS", words},
+      {"KINDS", kinds},
+      {"SIZES", sizes},
+      {"BODY", body}};
+  // In one pass: what is put in is not looked at again, whatever sensors are called.
+  std::string html;
+  for (std::string_view left = embedded::drill_page; !left.empty();) {
+    const std::size_t at = left.find('@'), end = at == std::string_view::npos ? at : left.find('@', at + 1);
+    const auto part = end == std::string_view::npos ? parts.end() : parts.find(left.substr(at + 1, end - at - 1));
+    html += left.substr(0, at == std::string_view::npos ? at : at + (part == parts.end()));
+    left.remove_prefix(at == std::string_view::npos ? left.size() : part == parts.end() ? at + 1 : end + 1);
+    if (part != parts.end()) html += part->second;
+  }
   return html;
 }
 

@@ -104,7 +104,8 @@ class Driller {
         Row row = row_at(r, place.first - lead_);
         const double value = row.values[sensor];
         injector.apply(row);
-        changed = changed || !(row.values[sensor] == value);
+        const double now = row.values[sensor];
+        changed = changed || (now != value && !(std::isnan(now) && std::isnan(value)));
         row.time = time_at(r);
         detector_.push(row);
         const std::vector<Episode> events = detector_.take_episodes();

@@ -60,8 +60,9 @@ std::optional<Checkpoint> load_checkpoint(const fs::path& folder, const std::str
   if (!fs::exists(folder / "checkpoint.json")) return std::nullopt;
   const Json j = Json::parse(read_file(folder / "checkpoint.json", 16 * kMiB), (folder / "checkpoint.json").string());
   if (j.at("fingerprint").as_string() != fingerprint) {
-    log_warning("{} belongs to a training with other settings or data: starting anew", folder.string());
-    return std::nullopt;
+    throw UsageError(
+        "the checkpoint belongs to a training with other settings or data: give the same, or begin anew without "
+        "--resume");
   }
   const std::string bytes = read_file(folder / "checkpoint.safetensors", 2048 * kMiB);
   if (sha256_hex(bytes) != j.at("sha256").as_string()) {

@@ -30,6 +30,22 @@ def test_a_drill_tells_small_from_large_and_draws_it(trained):
     assert "http" not in page
 
 
+def test_names_of_sensors_do_not_spoil_the_page(anomctl):
+    folder = anomctl.folder / "datasets/odd"
+    folder.mkdir(parents=True)
+    names = ["@BODY@", "<b>&", "@"]
+    for part in ("train", "eval"):
+        rows = [",".join(f"{(7 * r + 3 * c) % 13 + 0.1 * ((r * (c + 2)) % 5):.1f}" for c in range(3)) for r in range(600)]
+        (folder / f"{part}.csv").write_text("\n".join(rows) + "\n")
+        (folder / f"{part}_labels.csv").write_text("0\n" * 600)
+    (folder / "meta.json").write_text(json.dumps({"name": "odd", "period_s": 1, "columns": [{"name": n} for n in names]}))
+    anomctl("train", "--kind", "panel", "--relation-epochs", 0, "--window-size", 20, code=0)
+    anomctl("drill", "--kinds", "offset", "--sizes", "1", "--fault-rows", 20, "--threshold", 1000, code=0)
+    page = (anomctl.folder / "drill/drill.html").read_text()
+    assert page.count("<tbody>") == 1 and page.count("<tr>") == 2 + len(names)
+    assert ">@BODY@</th>" in page and "&lt;b&gt;&amp;" in page and "<b>" not in page
+
+
 def test_what_cannot_be_drilled_is_told(trained):
     for arguments, words in ((("--sensors", "nosuch"), "has no 'nosuch'"), (("--kinds", "leak"), "not 'leak'"),
                              (("--sizes", "0"), "is not above 0"), (("--threshold", 1, "--budget", "1/day"), "one of them")):

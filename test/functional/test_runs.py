@@ -90,6 +90,9 @@ def test_a_killed_training_is_gone_on_with(anomctl, torch_module):
         time.sleep(0.002)
     killed.kill()
     killed.wait()
+    kept, = (anomctl.folder / "mlruns").glob("*/*/checkpoint")
+    other = anomctl(*arguments, "--dropout", "0.1", "--resume", "--run-name", "other", code=2)  # no reason to lose it
+    assert "other settings or data" in other.err and (kept / "checkpoint.json").exists(), other.err
     done = anomctl(*arguments, "--resume", "--run-name", "second", "--json", code=0)
     assert "the checkpoint of run killed" in done.err and "going on after epoch" in done.err
     assert [e["epoch"] for e in done.json["epochs"]] == list(range(1, 13))

@@ -36,7 +36,7 @@ struct EpisodeSettings {
     field("at_once", self.at_once, "an episode opens at once at limit x this; 0: never", Between{0, 1e9});
     field("off_rows", self.off_rows, "rows under the limit, one after another, before an episode closes",
           Between{1, 1e9});
-    field("dead_band", self.dead_band, "an open episode closes only below limit x (1 - this)", Between{0, 1});
+    field("dead_band", self.dead_band, "an open episode closes only below limit x (1 - this)", Between{0, 0.99});
   }
 };
 

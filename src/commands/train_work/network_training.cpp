@@ -115,14 +115,22 @@ void train_network(TrainSession& s) {
     fit_linear_part(s.bundle->settings, scaled, split.train, start);
     input.initial_weights = &start;
   }
+  CheckpointFolder checkpoint;
   if (s.world.leads()) {
     input.resume = resume_from(s) != Resume::no;
-    input.checkpoint = checkpoint_folder(s.run->info(), *open_run_store(s.options.tracking.local()), resume_from(s));
+    checkpoint = checkpoint_folder(s.run->info(), *open_run_store(s.options.tracking.local()), resume_from(s));
+    input.checkpoint = checkpoint.folder;
     input.on_epoch = [&](const EpochLosses& e) { log_epoch(s, e); };
   }
   input.on_progress = [&](std::int64_t done, std::int64_t) { s.progress.update(done); };
   s.progress.begin("training", static_cast<std::int64_t>(split.train.size()) * resolved.epochs, "windows");
-  TrainingOutput out = trainer.train(s.bundle->settings, s.options.trainer, input);
+  TrainingOutput out;
+  try {
+    out = trainer.train(s.bundle->settings, s.options.trainer, input);
+  } catch (const UsageError&) {  // before the first step: it is of another training
+    checkpoint.give_back();
+    throw;
+  }
   s.progress.end();
   s.bundle->weights = std::move(out.weights);
   s.bundle->provenance["trained_on"] = out.device;
