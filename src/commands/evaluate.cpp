@@ -98,12 +98,17 @@ Limits choose_limit(const EvaluateOptions& options, const std::shared_ptr<const 
     try {
       limits.all[method] = compute();
     } catch (const Error& error) {
-      if (method == limits.chosen) throw;
+      if (method == "epsilon") throw;
       log_warning("{}", error.what());
+      limits.all.erase(method);
     }
   };
   take("pot", [&] { return pot_threshold(scores, pot); });
   take("epsilon", [&] { return epsilon_threshold(scores, options.epsilon_reg_level); });
+  if (!limits.all.contains(limits.chosen)) {  // as train does: few rows, or scores that hardly differ
+    log_warning("the limit is epsilon's");
+    limits.chosen = "epsilon";
+  }
   return limits;
 }
 
@@ -153,6 +158,8 @@ Evaluated evaluate_bundle(const Bundle& original, const DataSet& set, const Eval
   Evaluated out;
   out.bundle = adjusted(original, options);
   const auto model = open_model(out.bundle, "auto");
+  if (options.healthy_start > 0 && original.panel == nullptr)
+    log_warning("healthy-start has no effect: the bundle {} has no panel", original.name);
   const JudgeSettings settings{options.episodes, options.healthy_start, options.protocol == "shared",
                                static_cast<std::size_t>(options.batch_size)};
   out.limits = choose_limit(options, std::make_shared<const Bundle>(out.bundle), *model, set, settings, context);
