@@ -109,12 +109,20 @@ void Access::decide(const HttpRequest& request, Scope scope, Decided decided) {
     if (const auto caller = known->remembered(token)) return decided(judge(*caller, scope));
     {
       const std::lock_guard lock(mutex_);
+      // The connections of one caller, after the tokens were read anew: one hash for all of them.
+      const auto asked =
+          std::ranges::find_if(questions_, [&](const Question& q) { return q.tokens == known && q.token == token; });
+      if (!stopping_ && asked != questions_.end()) {
+        asked->waiting.emplace_back(scope, std::move(decided));
+        return;
+      }
       const std::string_view name = token.substr(0, token.find('.'));
       const auto same = std::count_if(questions_.begin(), questions_.end(), [&](const Question& q) {
         return std::string_view(q.token).substr(0, q.token.find('.')) == name;
       });
       if (!stopping_ && questions_.size() < kMostQuestions && same < kMostOfOneName) {
-        questions_.push_back({known, std::string(token), scope, std::move(decided)});
+        questions_.push_back({known, std::string(token), {}});
+        questions_.back().waiting.emplace_back(scope, std::move(decided));
         news_.notify_one();
         return;
       }
@@ -159,16 +167,17 @@ void Access::work() {
       question = std::move(questions_.front());
       questions_.pop_front();
     }
-    AccessDecision decision;
+    std::optional<ApiCaller> caller;
+    std::string failure;
     try {
       // The same token may have been looked at while this one waited.
-      auto caller = question.tokens->remembered(question.token);
+      caller = question.tokens->remembered(question.token);
       if (!caller) caller = question.tokens->verify(question.token);
-      decision = caller ? judge(*caller, question.scope) : unknown_token();
     } catch (const std::exception& e) {
-      decision = refuse(500, e.what());
+      failure = e.what();
     }
-    question.decided(std::move(decision));
+    for (const auto& [scope, decided] : question.waiting)
+      decided(!failure.empty() ? refuse(500, failure) : caller ? judge(*caller, scope) : unknown_token());
   }
 }
 

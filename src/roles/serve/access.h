@@ -11,6 +11,8 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "anomctl/core/files.h"
 #include "anomctl/io/auth/api_tokens.h"
@@ -44,8 +46,7 @@ class Access {
   struct Question {
     std::shared_ptr<ApiTokens> tokens;
     std::string token;
-    Scope scope;
-    Decided decided;
+    std::vector<std::pair<Scope, Decided>> waiting;  // all who showed this token meanwhile
   };
   void work();
   std::shared_ptr<ApiTokens> tokens() const;

@@ -152,6 +152,28 @@ TEST_CASE("guessing is bounded: tokens that wait for their hash are few, the res
   CHECK(let_in == 1);
 }
 
+TEST_CASE("the many connections of one caller need one hash, and none is turned away") {
+  TokenFile file;
+  const std::string other = make_api_token("other");
+  write_file_atomic(
+      file.path(),
+      api_token_line(file.token, Scopes::of({"infer"})) + "\n" + api_token_line(other, Scopes::of({"read"})) + "\n",
+      0600);
+  std::atomic<int> let_in{0}, refused{0};
+  {
+    Access access(file.path(), false);
+    for (int i = 0; i < 200; ++i) {
+      access.decide(request_with("Bearer " + file.token), Scope::infer,
+                    [&](AccessDecision decision) { let_in += decision.refusal ? 0 : 1; });
+      access.decide(request_with("Bearer " + other), Scope::infer, [&](AccessDecision decision) {
+        refused += decision.refusal && decision.refusal->status == 403 ? 1 : 0;
+      });
+    }
+  }
+  CHECK(let_in == 200);
+  CHECK(refused == 200);
+}
+
 TEST_CASE("a token file that lets nobody in is refused at the start") {
   TemporaryFolder folder;
   write_file_atomic(folder.path() / "tokens", "# nobody\n");
