@@ -12,6 +12,7 @@
 #include "anomctl/core/log.h"
 #include "commands/data_set_choice.h"
 #include "commands/drill_page.h"
+#include "commands/evaluate/evaluation.h"
 #include "commands/open_model.h"
 
 namespace anomctl {
@@ -22,12 +23,6 @@ struct NormalRows {
   std::string name;
   std::vector<std::uint8_t> use;
 };
-
-std::vector<std::uint8_t> unlabelled(const Part& part) {
-  std::vector<std::uint8_t> use(part.labels.size());
-  std::ranges::transform(part.labels, use.begin(), [](std::uint8_t label) { return std::uint8_t{label == 0}; });
-  return use;
-}
 
 FaultKind parse_kind(const std::string& name) {
   for (const FaultKind kind : {FaultKind::offset, FaultKind::drift, FaultKind::noise, FaultKind::spike,
@@ -66,19 +61,11 @@ std::vector<std::size_t> sensors_of(const DrillOptions& options, const Bundle& b
   return out;
 }
 
+// 1 of a sensor that stands still.
 std::vector<double> deviations_of(const Part& part) {
+  const Scaler scaler = Scaler::fit(Scaler::Kind::standard, part.values, normal_rows(part));
   std::vector<double> out;
-  for (std::size_t c = 0; c < part.values.cols(); ++c) {
-    double n = 0, mean = 0, squares = 0;  // Welford
-    for (std::size_t r = 0; r < part.values.rows(); ++r) {
-      const double v = part.values(r, c);
-      if (part.labels[r] != 0 || !std::isfinite(v)) continue;
-      const double from = v - mean;
-      mean += from / ++n;
-      squares += from * (v - mean);
-    }
-    out.push_back(n > 1 ? std::sqrt(squares / n) : 0);
-  }
+  for (std::size_t c = 0; c < part.values.cols(); ++c) out.push_back(scaler.scale(c));
   return out;
 }
 
@@ -212,7 +199,7 @@ int run_drill(const DrillOptions& options, Context& context) {
   const auto bundle = std::make_shared<const Bundle>(std::move(loaded));
   const DataSet set = load_data_set(data_set_folder(options.datasets_dir, options.dataset, choice));
   check_columns(*bundle, set);
-  const NormalRows eval{set.eval, "eval", unlabelled(set.eval)}, train{set.train, "train", unlabelled(set.train)};
+  const NormalRows eval{set.eval, "eval", normal_rows(set.eval)}, train{set.train, "train", normal_rows(set.train)};
   const NormalRows* rows = options.part == "train" ? &train : &eval;
   Drill drill;
   try {

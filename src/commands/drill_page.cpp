@@ -3,36 +3,13 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <map>
-#include <string_view>
 
+#include "anomctl/deploy/container_images.h"
+#include "commands/html_text.h"
 #include "embedded/drill_page.h"
 
 namespace anomctl {
 namespace {
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
 
 // 0 none, 4 all.
 int shade(const DrillCase& c) {
@@ -56,7 +33,7 @@ bool is_found(const DrillCase& c) {
 std::string drill_html(const DrillPage& page) {
   const std::vector<DrillCase>& cases = page.drill.cases;
   std::string kinds, sizes, body, words;
-  for (const std::string& sentence : page.sentences) words += "<li>" + escaped(sentence) + "</li>\n";
+  for (const std::string& sentence : page.sentences) words += "<li>" + html_text(sentence) + "</li>\n";
   for (std::size_t i = 0; i < cases.size() && cases[i].sensor == cases.front().sensor;) {
     std::size_t n = i;
     for (; n < cases.size() && cases[n].sensor == cases[i].sensor && cases[n].kind == cases[i].kind; ++n)
@@ -68,27 +45,17 @@ std::string drill_html(const DrillPage& page) {
     const bool first = i == 0 || cases[i].sensor != cases[i - 1].sensor;
     if (first)
       body += fmt::format("{}<tr><th scope=\"row\">{}</th>", i == 0 ? "" : "</tr>\n",
-                          escaped(page.bundle.columns[cases[i].sensor].name));
+                          html_text(page.bundle.columns[cases[i].sensor].name));
     body += cell(cases[i]);
   }
   if (!cases.empty()) body += "</tr>";
-  const std::map<std::string_view, std::string> parts = {
-      {"TITLE", escaped(page.bundle.name)},
-      {"WHERE", escaped(fmt::format("data set {}, {} rows", page.data_set, page.part))},
-      {"WORDS", words},
-      {"KINDS", kinds},
-      {"SIZES", sizes},
-      {"BODY", body}};
-  // In one pass: what is put in is not looked at again, whatever sensors are called.
-  std::string html;
-  for (std::string_view left = embedded::drill_page; !left.empty();) {
-    const std::size_t at = left.find('@'), end = at == std::string_view::npos ? at : left.find('@', at + 1);
-    const auto part = end == std::string_view::npos ? parts.end() : parts.find(left.substr(at + 1, end - at - 1));
-    html += left.substr(0, at == std::string_view::npos ? at : at + (part == parts.end()));
-    left.remove_prefix(at == std::string_view::npos ? left.size() : part == parts.end() ? at + 1 : end + 1);
-    if (part != parts.end()) html += part->second;
-  }
-  return html;
+  return render_template(embedded::drill_page,
+                         {{"TITLE", html_text(page.bundle.name)},
+                          {"WHERE", html_text(fmt::format("data set {}, {} rows", page.data_set, page.part))},
+                          {"WORDS", words},
+                          {"KINDS", kinds},
+                          {"SIZES", sizes},
+                          {"BODY", body}});
 }
 
 }  // namespace anomctl

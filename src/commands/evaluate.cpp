@@ -138,7 +138,7 @@ bool compares_networks(const EvaluateOptions& options, const DataSet& set) {
 // Null where the train rows are too few for any.
 std::optional<CheapDetectors> cheap_detectors(const DataSet& set, std::uint64_t seed) {
   try {
-    return CheapDetectors(set.train.values, set.train.runs, normal_rows(set), seed);
+    return CheapDetectors(set.train.values, set.train.runs, normal_rows(set.train), seed);
   } catch (const Error& error) {
     log_warning("no cheap detectors to compare with: {}", error.what());
     return std::nullopt;

@@ -9,6 +9,7 @@
 
 #include "anomctl/core/time.h"
 #include "anomctl/deploy/container_images.h"
+#include "commands/html_text.h"
 #include "embedded/report_page.h"
 #include "embedded/report_script.h"
 
@@ -162,19 +163,6 @@ Json sensors(const ReportInput& in) {
     item["expected"] =
         thinned(rows, stretches, [&](std::size_t r) { return static_cast<double>(in.judgement.expected(r, t)); });
     out.push_back(std::move(item));
-  }
-  return out;
-}
-
-std::string html_text(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<')
-      out += "&lt;";
-    else if (c == '&')
-      out += "&amp;";
-    else
-      out += c;
   }
   return out;
 }

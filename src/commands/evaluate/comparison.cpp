@@ -78,8 +78,8 @@ class Comparison {
   void of_linear_panel() {
     auto bundle = std::make_shared<Bundle>(*in_.bundle);
     try {
-      bundle->panel =
-          std::make_shared<PanelModel>(fit_panel(in_.set.train.values, in_.set.train.runs, normal_rows(in_.set), {}));
+      bundle->panel = std::make_shared<PanelModel>(
+          fit_panel(in_.set.train.values, in_.set.train.runs, normal_rows(in_.set.train), {}));
     } catch (const Error& error) {
       log_warning("no panel to compare with: {}", error.what());
       return;
@@ -130,7 +130,7 @@ class Comparison {
 
   void of_cheap_detectors() {
     if (in_.cheap == nullptr) return;
-    const auto train = in_.cheap->scores(in_.set.train.values, in_.set.train.runs, normal_rows(in_.set));
+    const auto train = in_.cheap->scores(in_.set.train.values, in_.set.train.runs, normal_rows(in_.set.train));
     const auto eval = in_.cheap->scores(in_.set.eval.values, view_.part().runs);
     const auto names = in_.cheap->names();
     for (std::size_t d = 0; d < names.size(); ++d) add(names[d], "cheap", column(train, d), column(eval, d));

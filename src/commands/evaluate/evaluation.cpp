@@ -78,7 +78,7 @@ FoundEpisode* EpisodeRows::find(const std::string& id) {
 MemberScores train_scores(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model, const DataSet& set,
                           const JudgeSettings& settings, Progress& progress, std::stop_token stop) {
   auto options = replay_options(settings, progress, std::move(stop));
-  options.use = normal_rows(set);
+  options.use = normal_rows(set.train);
   progress.begin("score train rows", static_cast<std::int64_t>(set.train.values.rows()), "rows");
   MemberScores scores(set.train.values.rows());
   Detector detector(bundle, nullptr, DetectorOptions{});
@@ -102,9 +102,9 @@ MemberScores eval_scores(const std::shared_ptr<const Bundle>& bundle, const Wind
   return scores;
 }
 
-std::vector<std::uint8_t> normal_rows(const DataSet& set) {
+std::vector<std::uint8_t> normal_rows(const Part& part) {
   std::vector<std::uint8_t> out;
-  for (const auto label : set.train.labels) out.push_back(label == 0);
+  for (const auto label : part.labels) out.push_back(label == 0);
   return out;
 }
 

@@ -74,8 +74,8 @@ MemberScores train_scores(const std::shared_ptr<const Bundle>& bundle, const Win
 MemberScores eval_scores(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model, const DataSet& set,
                          const JudgeSettings& settings, Progress& progress, std::stop_token stop);
 
-// 1: labelled normal, one a train row.
-std::vector<std::uint8_t> normal_rows(const DataSet& set);
+// 1: labelled normal, one a row.
+std::vector<std::uint8_t> normal_rows(const Part& part);
 
 // Requires: the bundle's limit is chosen.
 Judgement judge(const std::shared_ptr<const Bundle>& bundle, const WindowModel& model, const DataSet& set,
